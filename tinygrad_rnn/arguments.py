@@ -1,0 +1,83 @@
+"""Reading arguments the way PyTorch's calls write them: axes, shapes and data.
+
+Knows ndarrays and Python numbers, never a Tensor.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.errors import ArgumentError, DtypeError, OutOfRangeError
+
+Array = np.ndarray[Any, Any]
+Shape = tuple[int, ...]
+
+
+def axis_of(dim: Any, ndim: int) -> int:
+    """Return `dim` counted from the front. Raises OutOfRangeError if there is no such axis."""
+    try:
+        axis = operator.index(dim)
+    except TypeError:
+        raise ArgumentError(f"an axis is an integer, not {dim!r}") from None
+    if not -ndim <= axis < ndim:
+        if ndim == 0 and axis in (0, -1):
+            # As in PyTorch, a tensor without axes may be reduced over "its" axis.
+            return 0
+        raise OutOfRangeError(
+            f"there is no axis {axis} in a tensor with {ndim} axes; use {-ndim}..{ndim - 1}"
+        )
+    return axis % ndim
+
+
+def axes_of(dim: Any, ndim: int) -> tuple[int, ...]:
+    """Return the axes that `dim` names (None: all of them), in order and without repetition."""
+    if dim is None:
+        return tuple(range(ndim))
+    if ndim == 0:
+        for one in dim if isinstance(dim, (tuple, list)) else (dim,):
+            axis_of(one, ndim)
+        return ()
+    if isinstance(dim, (tuple, list)):
+        axes = tuple(sorted(axis_of(one, ndim) for one in dim))
+        if len(set(axes)) != len(axes):
+            raise ArgumentError(f"an axis is named twice in {tuple(dim)}")
+        return axes
+    return (axis_of(dim, ndim),)
+
+
+def shape_of(sizes: tuple[Any, ...]) -> Shape:
+    """Return the shape that was given as `f(2, 3)` or as `f((2, 3))`."""
+    if len(sizes) == 1 and isinstance(sizes[0], Iterable):
+        sizes = tuple(sizes[0])
+    try:
+        return tuple([operator.index(n) for n in sizes])
+    except TypeError:
+        raise ArgumentError(f"a shape is made of integers, not {sizes!r}") from None
+
+
+def array_of(data: Any, dtype: Any, default: np.dtype[Any]) -> Array:
+    """Return `data` as an array that may share memory with it.
+
+    Python floats become `default`; arrays keep their type unless `dtype` says otherwise.
+    """
+    array = np.asarray(data)
+    if array.dtype.kind not in "fiub" or array.dtype == np.float16 or array.dtype.itemsize > 8:
+        raise DtypeError(
+            f"cannot make a tensor of {array.dtype}: numbers are needed, as float32, float64, "
+            "integers or booleans, in rows of equal length"
+        )
+    if dtype is None:
+        python_floats = array.dtype == np.float64 and not isinstance(data, (np.ndarray, np.generic))
+        dtype = default if python_floats else array.dtype
+    return array.astype(dtype, copy=False)
+
+
+def positive(n: int, name: str) -> int:
+    """Return `n` if it is an integer of 1 or more. Raises ArgumentError."""
+    if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+        raise ArgumentError(f"{name} is an integer of 1 or more, not {n!r}")
+    return n

@@ -1,0 +1,651 @@
+"""Matrix multiplication: blocking, packing and division of work around the register tiles.
+
+The bits of C[i, j] are those of one chain of fused multiply-adds over k = 0 … K−1, whatever the
+shapes, strides and threads; nothing here may split that chain other than by storing its value and
+taking it up again. Strides are in bytes throughout.
+"""
+
+import functools
+import math
+from typing import Any
+
+import numpy as np
+from numba import njit, types
+
+from tinygrad_rnn.errors import ShapeError
+from tinygrad_rnn.kernels import threads
+from tinygrad_rnn.kernels.cache import Kernel, kernel
+from tinygrad_rnn.kernels.simd import (
+    Array,
+    array_type,
+    call_task,
+    lanes,
+    multiply_add,
+    pointer_at,
+    stack_words,
+)
+from tinygrad_rnn.kernels.tile import (
+    PANEL_VECTORS,
+    ROW_GROUPS,
+    block_bits,
+    panels_at_once,
+    run_row,
+    run_tile,
+    tallest,
+    transpose_block,
+)
+
+DEPTH_BLOCK = 256  # k taken at a time: a panel of B and a tile of A then stay in the first cache
+UNPACKED_ROWS = 28  # up to this many rows, a row-major B is read where it lies
+THREADED_PRODUCTS = 400_000  # multiplications below which a second thread costs more than it saves
+ALIGNMENT = 64
+
+# The words of a task's argument block, all 64-bit integers.
+A, A_BATCH, A_ROW, A_STEP = 0, 1, 2, 3
+B, B_BATCH, B_STEP, B_COLUMN, PACKED = 4, 5, 6, 7, 8
+C, C_BATCH, C_ROW = 9, 10, 11
+BATCH, ROWS, DEPTH, COLUMNS = 12, 13, 14, 15
+WORDS = 16
+
+
+def panel_width(real: str) -> int:
+    """Columns in one panel of a packed matrix on this CPU."""
+    return PANEL_VECTORS * lanes(real)
+
+
+def packed_size(depth: int, columns: int, real: str) -> int:
+    """Elements that a packed (depth, columns) matrix takes."""
+    width = panel_width(real)
+    return depth * width * -(-columns // width)
+
+
+@functools.cache
+def _movers(real: str) -> tuple[Any, Any, Any]:
+    """Compiled code that copies, transposes and packs elements of one type."""
+    dtype = np.dtype(real).type
+    itemsize = np.dtype(real).itemsize
+    width = panel_width(real)
+    block_rows = block_bits() // (8 * itemsize)
+    block_depth = 16 // itemsize
+
+    @njit(error_model="numpy")
+    def copy(source, source_row, source_column, rows, columns, target, target_row):  # type: ignore[no-untyped-def]
+        """target[i, j] = source[i, j]; the target's columns are neighbours."""
+        for i in range(rows):
+            line = pointer_at(target + i * target_row, dtype)
+            start = source + i * source_row
+            for j in range(columns):
+                line[j] = pointer_at(start + j * source_column, dtype)[0]
+
+    @njit(error_model="numpy")
+    def transpose(source, source_row, rows, columns, target, target_row):  # type: ignore[no-untyped-def]
+        """target[j, i] = source[i, j]; the columns of both are neighbours."""
+        whole_rows = rows - rows % block_rows
+        whole_columns = columns - columns % block_depth
+        for i in range(0, whole_rows, block_rows):
+            for j in range(0, whole_columns, block_depth):
+                transpose_block(
+                    pointer_at(source + i * source_row + j * itemsize, dtype),
+                    source_row,
+                    pointer_at(target + j * target_row + i * itemsize, dtype),
+                    target_row,
+                )
+        copy(
+            source + whole_columns * itemsize,
+            itemsize,
+            source_row,
+            columns - whole_columns,
+            whole_rows,
+            target + whole_columns * target_row,
+            target_row,
+        )
+        copy(
+            source + whole_rows * source_row,
+            itemsize,
+            source_row,
+            columns,
+            rows - whole_rows,
+            target + whole_rows * itemsize,
+            target_row,
+        )
+
+    @njit(error_model="numpy")
+    def pack(b, b_step, b_column, depth, columns, target, target_width):  # type: ignore[no-untyped-def]
+        """One panel: target[k, j] = B[k, j] for j < columns, and 0 up to the panel's width."""
+        line_bytes = target_width * itemsize
+        if b_column == itemsize and columns == width:
+            for k in range(depth):
+                line = pointer_at(target + k * line_bytes, dtype)
+                source = pointer_at(b + k * b_step, dtype)
+                for j in range(width):
+                    line[j] = source[j]
+            return
+        if b_step == itemsize:
+            transpose(b, b_column, columns, depth, target, line_bytes)
+        else:
+            copy(b, b_step, b_column, depth, columns, target, line_bytes)
+        for k in range(depth):
+            line = pointer_at(target + k * line_bytes, dtype)
+            for j in range(columns, target_width):
+                line[j] = dtype(0)
+
+    return copy, transpose, pack
+
+
+@functools.cache
+def _single_row(real: str) -> Any:
+    """Compiled code for one row times a B whose unit stride runs along K."""
+    dtype = np.dtype(real).type
+    itemsize = np.dtype(real).itemsize
+    block_rows = block_bits() // (8 * itemsize)
+    block_depth = 16 // itemsize
+
+    @njit(error_model="numpy")
+    def chains(k, depth, a, b, b_column, columns, c):  # type: ignore[no-untyped-def]
+        """Go on from step k with the chains held in c, one column after the other."""
+        values = pointer_at(a, dtype)
+        results = pointer_at(c, dtype)
+        for j in range(columns):
+            column = pointer_at(b + j * b_column, dtype)
+            total = results[j]
+            for step in range(k, depth):
+                total = multiply_add(values[step], column[step], total)
+            results[j] = total
+
+    @njit(error_model="numpy")
+    def single_row(depth, a, b, b_column, columns, c):  # type: ignore[no-untyped-def]
+        if columns < block_rows:
+            results = pointer_at(c, dtype)
+            for j in range(columns):
+                results[j] = dtype(0)
+            chains(0, depth, a, b, b_column, columns, c)
+            return
+        whole = depth - depth % block_depth
+        j = 0
+        while j < columns:
+            narrow = j + ROW_GROUPS * block_rows > columns
+            number = block_rows if narrow else ROW_GROUPS * block_rows
+            # The last block overlaps the one before: the same chains give the same bits again.
+            j = min(j, columns - number)
+            first = b + j * b_column
+            results = c + j * itemsize
+            run_row(
+                narrow,
+                whole,
+                pointer_at(a, dtype),
+                pointer_at(first, dtype),
+                b_column,
+                pointer_at(results, dtype),
+            )
+            chains(whole, depth, a, first, b_column, number, results)
+            j += number
+
+    return single_row
+
+
+@functools.cache
+def gemm_task(real: str) -> Kernel:
+    """The task of C = A · B for a batch of matrices of one element type.
+
+    `arguments` is the address of `WORDS` 64-bit integers: addresses, byte strides and sizes in the
+    places named above. With PACKED set, B is the address of one packed matrix for the whole batch.
+    C's columns are neighbours.
+    """
+    dtype = np.dtype(real).type
+    itemsize = np.dtype(real).itemsize
+    vector = lanes(real)
+    width = panel_width(real)
+    width_bytes = width * itemsize
+    tallest_tile = tallest()
+    together = tuple(panels_at_once(rows) for rows in range(1, 5))
+    corner_words = (tallest_tile * width_bytes) // 8
+    copy, transpose, pack = _movers(real)
+    single_row = _single_row(real)
+
+    @kernel("void(intp, intp, intp)", key=real)
+    def gemm(arguments, part, parts):  # type: ignore[no-untyped-def]
+        words = pointer_at(arguments, np.int64)
+        batch = words[BATCH]
+        rows = words[ROWS]
+        depth = words[DEPTH]
+        last = words[COLUMNS]
+        batch_from, batch_to = 0, batch
+        row_from = 0
+        first = 0
+        if batch >= parts:
+            batch_from = batch * part // parts
+            batch_to = batch * (part + 1) // parts
+        else:
+            panels = (last + width - 1) // width
+            widest = (panels + parts - 1) // parts
+            highest = (rows + parts - 1) // parts
+            if widest * rows <= highest * panels:
+                first = min(panels * part // parts * width, last)
+                last = min(panels * (part + 1) // parts * width, last)
+            else:
+                row_from = rows * part // parts
+                rows = rows * (part + 1) // parts - row_from
+        if rows == 0 or first == last:
+            return
+        a_step = words[A_STEP]
+        b_step = words[B_STEP]
+        b_column = words[B_COLUMN]
+        packed = words[PACKED] != 0
+        c_row = words[C_ROW]
+        copies_a = a_step != itemsize and depth > 1
+        line_bytes = (depth * itemsize + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
+        lies_ready = packed or (b_column == itemsize and rows <= UNPACKED_ROWS)
+        transposed_row = rows == 1 and not packed and b_step == itemsize and not lies_ready
+        in_row = 1
+        if rows <= 4:
+            in_row = together[rows - 1]
+        panel_bytes = DEPTH_BLOCK * width_bytes
+        size = ALIGNMENT
+        if copies_a:
+            size += rows * line_bytes
+        if not transposed_row and not (packed or (lies_ready and (last - first) % width == 0)):
+            size += in_row * panel_bytes
+        memory = np.empty(size, np.uint8)
+        scratch = (memory.ctypes.data + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
+        corner = stack_words(corner_words)
+        tiles = (rows + tallest_tile - 1) // tallest_tile
+        depth_block = DEPTH_BLOCK
+        if lies_ready and tiles == 1:
+            depth_block = max(depth, 1)
+        for index in range(batch_from, batch_to):
+            a_row = words[A_ROW]
+            a = words[A] + index * words[A_BATCH] + row_from * a_row
+            b = words[B] + index * words[B_BATCH]
+            c = words[C] + index * words[C_BATCH] + row_from * c_row
+            spare = scratch
+            if copies_a:
+                if a_row == itemsize:
+                    transpose(a, a_step, depth, rows, spare, line_bytes)
+                else:
+                    copy(a, a_row, a_step, rows, depth, spare, line_bytes)
+                a = spare
+                a_row = line_bytes
+                spare += rows * line_bytes
+            if transposed_row:
+                start = b + first * b_column
+                single_row(depth, a, start, b_column, last - first, c + first * itemsize)
+                continue
+            j = first
+            while j < last:
+                remaining = last - j
+                several = in_row > 1 and remaining >= in_row * width
+                panels = in_row if several else 1
+                narrow = remaining <= vector
+                columns = min(remaining, panels * width)
+                tile_width = vector if narrow else width
+                partial = columns < tile_width
+                k = 0
+                while True:
+                    steps = min(depth_block, depth - k)
+                    if packed:
+                        b_now = b + j * depth * itemsize + k * tile_width * itemsize
+                        b_next = tile_width * itemsize
+                        b_panel = depth * width_bytes
+                    elif lies_ready and not partial:
+                        b_now = b + k * b_step + j * itemsize
+                        b_next = b_step
+                        b_panel = width_bytes
+                    else:
+                        steps = min(steps, DEPTH_BLOCK)
+                        b_now = spare
+                        b_next = tile_width * itemsize
+                        b_panel = panel_bytes
+                        start = b + k * b_step + j * b_column
+                        for panel in range(panels):
+                            pack(
+                                start + panel * width * b_column,
+                                b_step,
+                                b_column,
+                                steps,
+                                min(columns, tile_width),
+                                spare + panel * panel_bytes,
+                                tile_width,
+                            )
+                    i = 0
+                    for tile in range(tiles):
+                        height = rows // tiles + (1 if tile < rows % tiles else 0)
+                        result = c + i * c_row + j * itemsize
+                        result_row = c_row
+                        if partial:
+                            result = corner
+                            result_row = width_bytes
+                            if k > 0:
+                                start = c + i * c_row + j * itemsize
+                                copy(start, c_row, itemsize, height, columns, corner, width_bytes)
+                        run_tile(
+                            height,
+                            narrow,
+                            several,
+                            steps,
+                            pointer_at(a + i * a_row + k * itemsize, dtype),
+                            a_row,
+                            pointer_at(b_now, dtype),
+                            b_next,
+                            b_panel,
+                            pointer_at(result, dtype),
+                            result_row,
+                            k > 0,
+                        )
+                        if partial:
+                            target = c + i * c_row + j * itemsize
+                            copy(corner, width_bytes, itemsize, height, columns, target, c_row)
+                        i += height
+                    k += steps
+                    if k >= depth:
+                        break
+                j += columns
+        memory[0] = 0  # keeps the scratch memory alive to this point
+
+    return gemm
+
+
+@functools.cache
+def pack_task(real: str) -> Kernel:
+    """The task that packs B; the same argument words, of which A and C's strides are not used.
+
+    Format: panels of `panel_width` columns, each (K, width) with its rows one after the other; the
+    columns beyond N are 0. A last panel of no more than half the width is stored half as wide.
+    """
+    itemsize = np.dtype(real).itemsize
+    vector = lanes(real)
+    width = panel_width(real)
+    _, _, pack = _movers(real)
+
+    @kernel("void(intp, intp, intp)", key=real)
+    def pack_matrix(arguments, part, parts):  # type: ignore[no-untyped-def]
+        words = pointer_at(arguments, np.int64)
+        depth = words[DEPTH]
+        columns = words[COLUMNS]
+        panels = (columns + width - 1) // width
+        for panel in range(panels * part // parts, panels * (part + 1) // parts):
+            j = panel * width
+            remaining = columns - j
+            pack(
+                words[B] + j * words[B_COLUMN],
+                words[B_STEP],
+                words[B_COLUMN],
+                depth,
+                min(remaining, width),
+                words[C] + j * depth * itemsize,
+                vector if remaining <= vector else width,
+            )
+
+    return pack_matrix
+
+
+class _Entry:
+    """What Python calls for one element type; each part is compiled when it is first needed."""
+
+    def __init__(self, real: str) -> None:
+        self.real = real
+        self.task = gemm_task(real).address
+
+    @functools.cached_property
+    def matrices(self) -> Any:
+        """`(a, b, out, task, launcher, parts)` for matrices."""
+        plane = array_type(self.real, 2, "A")
+        word = types.intp
+
+        @kernel(types.void(plane, plane, plane, word, word, word), key=self.real)
+        def matrices(a, b, c, task, launch, parts):  # type: ignore[no-untyped-def]
+            words = stack_words(WORDS)
+            put = pointer_at(words, np.int64)
+            put[A] = a.ctypes.data
+            put[A_ROW] = a.strides[0]
+            put[A_STEP] = a.strides[1]
+            put[B] = b.ctypes.data
+            put[B_STEP] = b.strides[0]
+            put[B_COLUMN] = b.strides[1]
+            put[PACKED] = 0
+            put[C] = c.ctypes.data
+            put[C_ROW] = c.strides[0]
+            put[A_BATCH] = 0
+            put[B_BATCH] = 0
+            put[C_BATCH] = 0
+            put[BATCH] = 1
+            put[ROWS] = a.shape[0]
+            put[DEPTH] = a.shape[1]
+            put[COLUMNS] = b.shape[1]
+            if parts == 1:
+                call_task(task, words, 0, 1)
+            else:
+                call_task(launch, task, words, parts)
+
+        return matrices.compiled
+
+    @functools.cached_property
+    def batches(self) -> Any:
+        """`(a, b, out, task, launcher, parts)` for stacks of matrices."""
+        stack = array_type(self.real, 3, "A")
+        word = types.intp
+
+        @kernel(types.void(stack, stack, stack, word, word, word), key=self.real)
+        def batches(a, b, c, task, launch, parts):  # type: ignore[no-untyped-def]
+            words = stack_words(WORDS)
+            put = pointer_at(words, np.int64)
+            put[A] = a.ctypes.data
+            put[A_BATCH] = a.strides[0]
+            put[A_ROW] = a.strides[1]
+            put[A_STEP] = a.strides[2]
+            put[B] = b.ctypes.data
+            put[B_BATCH] = b.strides[0]
+            put[B_STEP] = b.strides[1]
+            put[B_COLUMN] = b.strides[2]
+            put[PACKED] = 0
+            put[C] = c.ctypes.data
+            put[C_BATCH] = c.strides[0]
+            put[C_ROW] = c.strides[1]
+            put[BATCH] = c.shape[0]
+            put[ROWS] = a.shape[1]
+            put[DEPTH] = a.shape[2]
+            put[COLUMNS] = b.shape[2]
+            if parts == 1:
+                call_task(task, words, 0, 1)
+            else:
+                call_task(launch, task, words, parts)
+
+        return batches.compiled
+
+    @functools.cached_property
+    def pack_task(self) -> int:
+        """Address of the packing task."""
+        return pack_task(self.real).address
+
+    @functools.cached_property
+    def packing(self) -> Any:
+        """`(b, packed, task, launcher, parts)`."""
+        plane = array_type(self.real, 2, "A")
+        line = array_type(self.real, 1, "A")
+        word = types.intp
+
+        @kernel(types.void(plane, line, word, word, word), key=self.real)
+        def packing(b, packed, task, launch, parts):  # type: ignore[no-untyped-def]
+            words = stack_words(WORDS)
+            put = pointer_at(words, np.int64)
+            put[B] = b.ctypes.data
+            put[B_STEP] = b.strides[0]
+            put[B_COLUMN] = b.strides[1]
+            put[C] = packed.ctypes.data
+            put[DEPTH] = b.shape[0]
+            put[COLUMNS] = b.shape[1]
+            if parts == 1:
+                call_task(task, words, 0, 1)
+            else:
+                call_task(launch, task, words, parts)
+
+        return packing.compiled
+
+    @functools.cached_property
+    def with_packed(self) -> Any:
+        """`(a, packed, out, task, launcher, parts)` for a packed B."""
+        plane = array_type(self.real, 2, "A")
+        line = array_type(self.real, 1, "A")
+        word = types.intp
+
+        @kernel(types.void(plane, line, plane, word, word, word), key=self.real)
+        def with_packed(a, packed, c, task, launch, parts):  # type: ignore[no-untyped-def]
+            words = stack_words(WORDS)
+            put = pointer_at(words, np.int64)
+            put[A] = a.ctypes.data
+            put[A_ROW] = a.strides[0]
+            put[A_STEP] = a.strides[1]
+            put[B] = packed.ctypes.data
+            put[PACKED] = 1
+            put[C] = c.ctypes.data
+            put[C_ROW] = c.strides[0]
+            put[A_BATCH] = 0
+            put[B_BATCH] = 0
+            put[C_BATCH] = 0
+            put[B_STEP] = 0
+            put[B_COLUMN] = 0
+            put[BATCH] = 1
+            put[ROWS] = a.shape[0]
+            put[DEPTH] = a.shape[1]
+            put[COLUMNS] = c.shape[1]
+            if parts == 1:
+                call_task(task, words, 0, 1)
+            else:
+                call_task(launch, task, words, parts)
+
+        return with_packed.compiled
+
+
+class _Entries(dict[str, _Entry]):
+    """Entries by the element type's character."""
+
+    def __missing__(self, character: str) -> _Entry:
+        entry = _Entry({"f": "float32", "d": "float64"}[character])
+        self[character] = entry
+        return entry
+
+
+_entries = _Entries()
+
+
+def _run(products: int, call: Any, *arguments: Any) -> None:
+    """One thread for small work, all for the rest."""
+    if products < THREADED_PRODUCTS:
+        call(*arguments, 0, 1)
+    else:
+        threads.run(call, *arguments)
+
+
+def _shape_error(a: Array, b: Array) -> ShapeError:
+    return ShapeError(
+        f"matmul of {a.shape} by {b.shape}: the last dimension of the first must equal the "
+        "second-last of the second, and the leading dimensions must broadcast; both need at least "
+        "2 dimensions"
+    )
+
+
+def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
+    """C = A · B for (…, M, K) and (…, K, N); leading dimensions broadcast.
+
+    Any strides, any sizes; float32 or float64, the same for both. The result is new and
+    C-contiguous, or is written to `out`, which must have its shape and type and share no memory with
+    a or b. Every element is one chain of fused multiply-adds over k = 0 … K−1 (with a
+    rounding more where the CPU has no fused multiply-add), so it depends on its row of A and its
+    column of B alone: not on the other rows, the strides, or the number of threads.
+
+    Raises `ShapeError` for shapes that do not fit.
+    """
+    if a.ndim != 2 or b.ndim != 2:
+        return _matmul_of_stacks(a, b, out)
+    rows, depth = a.shape
+    columns = b.shape[1]
+    if b.shape[0] != depth:
+        raise _shape_error(a, b)
+    if out is None:
+        result = np.empty((rows, columns), a.dtype)
+    else:
+        result = _usable_out(out, (rows, columns), a.dtype)
+    entry = _entries[a.dtype.char]
+    products = rows * depth * columns
+    if products < THREADED_PRODUCTS:
+        entry.matrices(a, b, result, entry.task, 0, 1)
+    else:
+        threads.run(entry.matrices, a, b, result, entry.task)
+    if out is None or result is out:
+        return result
+    out[...] = result
+    return out
+
+
+def _usable_out(out: Array, shape: tuple[int, ...], dtype: Any) -> Array:
+    """`out` itself if it can be written to directly, else a fresh array to be copied to it."""
+    if out.shape != shape or out.dtype != dtype:
+        raise ShapeError(
+            f"out has shape {out.shape} and type {out.dtype}; this product needs {shape}, {dtype}"
+        )
+    return out if out.flags.carray else np.empty(shape, dtype)
+
+
+def _matmul_of_stacks(a: Array, b: Array, out: Array | None) -> Array:
+    if a.ndim < 2 or b.ndim < 2 or a.shape[-1] != b.shape[-2]:
+        raise _shape_error(a, b)
+    try:
+        lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    except ValueError:
+        raise _shape_error(a, b) from None
+    rows, depth = a.shape[-2:]
+    columns = b.shape[-1]
+    shape = (*lead, rows, columns)
+    result = np.empty(shape, a.dtype) if out is None else _usable_out(out, shape, a.dtype)
+    batch = math.prod(lead)
+    if b.ndim == 2:
+        matmul(a.reshape(batch * rows, depth), b, result.reshape(batch * rows, columns))
+    else:
+        entry = _entries[a.dtype.char]
+        a_stack = np.broadcast_to(a, (*lead, rows, depth)).reshape(batch, rows, depth)
+        b_stack = np.broadcast_to(b, (*lead, depth, columns)).reshape(batch, depth, columns)
+        stacks = (a_stack, b_stack, result.reshape(batch, rows, columns))
+        _run(batch * rows * depth * columns, entry.batches, *stacks, entry.task)
+    if out is None or result is out:
+        return result
+    out[...] = result
+    return out
+
+
+class PackedMatrix:
+    """A matrix B of shape (K, N) laid out for matmul, to be used for many A.
+
+    `data` is the packed array (aligned to 64 bytes), whose address a task takes with the PACKED
+    word set; see `pack_task` for its format.
+    """
+
+    def __init__(self, depth: int, columns: int, data: Array) -> None:
+        self.depth = depth
+        self.columns = columns
+        self.data = data
+
+
+def pack(b: Array) -> PackedMatrix:
+    """Pack a (K, N) matrix of any strides; later changes to `b` do not show in the result."""
+    if b.ndim != 2:
+        raise ShapeError(f"pack takes a matrix, not an array of shape {b.shape}; pack each matrix")
+    depth, columns = b.shape
+    entry = _entries[b.dtype.char]
+    size = packed_size(depth, columns, entry.real)
+    memory = np.empty(size + ALIGNMENT // b.itemsize, b.dtype)
+    skipped = -memory.ctypes.data % ALIGNMENT // b.itemsize
+    packed = memory[skipped : skipped + size]
+    _run(4 * b.size, entry.packing, b, packed, entry.pack_task)
+    return PackedMatrix(depth, columns, packed)
+
+
+def matmul_packed(a: Array, b: PackedMatrix) -> Array:
+    """A · B for an (M, K) matrix A and a packed (K, N) matrix B: the same bits as `matmul`."""
+    if a.ndim != 2 or a.shape[1] != b.depth or a.dtype != b.data.dtype:
+        raise ShapeError(
+            f"matmul_packed of {a.shape} {a.dtype} by a packed ({b.depth}, {b.columns}) "
+            f"{b.data.dtype}: a must be a matrix with {b.depth} columns of the same type"
+        )
+    out = np.empty((a.shape[0], b.columns), a.dtype)
+    entry = _entries[a.dtype.char]
+    _run(a.size * b.columns, entry.with_packed, a, b.data, out, entry.task)
+    return out

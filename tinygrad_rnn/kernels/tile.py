@@ -1,0 +1,435 @@
+"""Register tiles: the innermost loops of matmul, as LLVM functions.
+
+A tile is a few rows of the result by a few vectors of columns, held in registers while the depth
+K runs past. Each element of it is one chain c ← fma(a, b, c) over k = 0 … K−1, whatever the shape
+of the tile, so the choice of tile never shows in the result. All strides are in bytes.
+Blocking, packing and threads are the business of `gemm`.
+"""
+
+from typing import Any, NamedTuple
+
+import llvmlite.ir as ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+from tinygrad_rnn.kernels.simd import BOOL, BYTE, INDEX, INT32, Value, Vectors, host, lanes, offset
+
+PANEL_VECTORS = 2  # vectors of columns in one panel of a packed matrix
+ROWS_PER_BASE = 3  # an x86 address reaches rows 0, 1 and 2 from one pointer
+UNROLL = 2
+ROW_GROUPS = 4  # blocks of columns that `run_row` takes together
+PREFETCH_STEPS = 16  # rows of B between what is read and what is asked for
+
+
+class Form(NamedTuple):
+    """Shape of a tile: rows, and vectors of columns in each of several neighbouring panels."""
+
+    rows: int
+    vectors: int
+    panels: int
+
+
+def tallest() -> int:
+    """Rows of the tallest tile: what the registers hold beside a row of B and one value of A."""
+    return 14 if host().registers == 32 else 6
+
+
+def panels_at_once(rows: int) -> int:
+    """Panels taken together: short tiles need several, or the adds' latency is all they wait for."""
+    if host().registers == 32:
+        return {1: 4, 2: 4, 3: 2, 4: 2}.get(rows, 1)
+    return {1: 4, 2: 2}.get(rows, 1)
+
+
+def _opaque(builder: Any, value: Value) -> Value:
+    """The same value, whose origin the optimiser cannot see.
+
+    Without it LLVM rewrites the row pointers as one long chain of additions, which take the
+    execution ports that the fused multiply-adds need.
+    """
+    kind = ir.FunctionType(value.type, [value.type])
+    return builder.asm(kind, "", "=r,0", [value], False)
+
+
+def _prefetch(builder: Any, pointer: Value) -> None:
+    kind = ir.FunctionType(ir.VoidType(), [pointer.type, INT32, INT32, INT32])
+    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    read, keep, data = INT32(0), INT32(3), INT32(1)
+    builder.call(function, [pointer, read, keep, data])
+
+
+class _Loop(NamedTuple):
+    """What a tile carries from one k to the next."""
+
+    sums: list[Value]
+    a: list[Value]
+    b: Value
+
+
+def _emit_steps(
+    builder: Any, vectors: Vectors, form: Form, now: _Loop, strides: list[Value], unroll: int
+) -> _Loop:
+    """`unroll` steps of k: a vector of B for each column, a broadcast of A for each row."""
+    a_row, a_double, b_step, b_panel, ahead = strides
+    width = vectors.count * vectors.itemsize
+    columns = form.vectors * form.panels
+    sums = list(now.sums)
+    b_now = now.b
+    for step in range(unroll):
+        b_vectors = []
+        for panel in range(form.panels):
+            start = offset(builder, b_now, builder.mul(b_panel, INDEX(panel))) if panel else b_now
+            for column in range(form.vectors):
+                address = offset(builder, start, INDEX(column * width))
+                b_vectors.append(vectors.load(address))
+                _prefetch(builder, offset(builder, address, ahead))
+        for row in range(form.rows):
+            base = offset(builder, now.a[row // ROWS_PER_BASE], INDEX(step * vectors.itemsize))
+            place = row % ROWS_PER_BASE
+            address = offset(builder, base, (a_row, a_double)[place - 1]) if place else base
+            scalar = builder.load(builder.bitcast(address, vectors.scalar.as_pointer()))
+            value = vectors.broadcast(scalar)
+            for column in range(columns):
+                index = row * columns + column
+                sums[index] = vectors.fma(value, b_vectors[column], sums[index])
+        b_now = offset(builder, b_now, b_step)
+    a_now = [offset(builder, base, INDEX(unroll * vectors.itemsize)) for base in now.a]
+    return _Loop(sums, a_now, b_now)
+
+
+def _emit_loop(
+    builder: Any,
+    vectors: Vectors,
+    form: Form,
+    start: _Loop,
+    strides: list[Value],
+    unroll: int,
+    count: Value,
+) -> _Loop:
+    """`count` times `unroll` steps of k; the builder is left after the loop."""
+    before = builder.block
+    body = builder.append_basic_block("steps")
+    done = builder.append_basic_block("steps_done")
+    builder.cbranch(builder.icmp_signed(">", count, INDEX(0)), body, done)
+    builder.position_at_end(body)
+
+    def carried(values: list[Value]) -> list[Value]:
+        phis = []
+        for value in values:
+            phi = builder.phi(value.type)
+            phi.add_incoming(value, before)
+            phis.append(phi)
+        return phis
+
+    first = [*start.sums, *start.a, start.b, count]
+    phis = carried(first)
+    number = len(start.sums)
+    now = _Loop(phis[:number], phis[number:-2], phis[-2])
+    after = _emit_steps(builder, vectors, form, now, strides, unroll)
+    left = builder.sub(phis[-1], INDEX(1))
+    last = [*after.sums, *after.a, after.b, left]
+    for phi, value in zip(phis, last, strict=True):
+        phi.add_incoming(value, body)
+    builder.cbranch(builder.icmp_signed(">", left, INDEX(0)), body, done)
+
+    builder.position_at_end(done)
+    results = carried(first)
+    for phi, value in zip(results, last, strict=True):
+        phi.add_incoming(value, body)
+    return _Loop(results[:number], results[number:-2], results[-2])
+
+
+def _tile_function(module: Any, real: str, form: Form) -> Any:
+    """Emit (once per module) the function that computes one tile of the given form."""
+    name = f"tile_{real}_{form.rows}x{form.vectors}x{form.panels}"
+    if name in module.globals:
+        return module.globals[name]
+    pointer = BYTE.as_pointer()
+    kind = ir.FunctionType(
+        ir.VoidType(), [INDEX, pointer, INDEX, pointer, INDEX, INDEX, pointer, INDEX, BOOL]
+    )
+    function = ir.Function(module, kind, name)
+    function.linkage = "internal"
+    function.attributes.add("noinline")
+    function.attributes.add("nounwind")
+    depth, a, a_row, b, b_step, b_panel, c, c_row, accumulate = function.args
+    entry = function.append_basic_block("entry")
+    reload = function.append_basic_block("reload")
+    head = function.append_basic_block("head")
+    builder = ir.IRBuilder(entry)
+    vectors = Vectors(builder, real, lanes(real))
+    width = vectors.count * vectors.itemsize
+    columns = form.vectors * form.panels
+    targets = [
+        offset(builder, offset(builder, c, builder.mul(c_row, INDEX(row))), INDEX(column * width))
+        for row in range(form.rows)
+        for column in range(columns)
+    ]
+    bases = [
+        _opaque(builder, offset(builder, a, builder.mul(a_row, INDEX(row))))
+        for row in range(0, form.rows, ROWS_PER_BASE)
+    ]
+    strides = [
+        _opaque(builder, a_row),
+        _opaque(builder, builder.mul(a_row, INDEX(2))),
+        b_step,
+        b_panel,
+        _opaque(builder, builder.mul(b_step, INDEX(PREFETCH_STEPS))),
+    ]
+    builder.cbranch(accumulate, reload, head)
+
+    builder.position_at_end(reload)
+    loaded = [vectors.load(target) for target in targets]
+    builder.branch(head)
+
+    builder.position_at_end(head)
+    sums = []
+    for value in loaded:
+        phi = builder.phi(vectors.type)
+        phi.add_incoming(vectors.constant(0.0), entry)
+        phi.add_incoming(value, reload)
+        sums.append(phi)
+    rounds = builder.sdiv(depth, INDEX(UNROLL))
+    rest = builder.sub(depth, builder.mul(rounds, INDEX(UNROLL)))
+    state = _Loop(sums, bases, b)
+    state = _emit_loop(builder, vectors, form, state, strides, UNROLL, rounds)
+    state = _emit_loop(builder, vectors, form, state, strides, 1, rest)
+    for value, target in zip(state.sums, targets, strict=True):
+        vectors.store(value, target)
+    builder.ret_void()
+    return function
+
+
+@intrinsic
+def run_tile(
+    typing_context: Any,
+    rows: Any,
+    narrow: Any,
+    several: Any,
+    depth: Any,
+    a: Any,
+    a_row: Any,
+    b: Any,
+    b_step: Any,
+    b_panel: Any,
+    c: Any,
+    c_row: Any,
+    accumulate: Any,
+) -> Any:
+    """Compute one tile: C[rows, columns] (+)= A[rows, K] · B[K, columns].
+
+    `rows` is at most `tallest()`. `narrow` asks for one vector of columns, not a panel's two;
+    `several` for `panels_at_once(rows)` neighbouring panels, `b_panel` bytes apart in B.
+    a, b and c are pointers to the element type; strides are in bytes. A's elements are
+    consecutive along K.
+    """
+    real = str(a.dtype)
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Value:
+        row_count, is_narrow, is_several = values[:3]
+        rest = list(values[3:])
+        for position in (1, 3, 6):
+            rest[position] = builder.bitcast(rest[position], BYTE.as_pointer())
+        after = builder.append_basic_block("after_tile")
+        nowhere = builder.append_basic_block("no_tile")
+        choice = builder.add(
+            builder.shl(row_count, INDEX(2)),
+            builder.or_(
+                builder.zext(is_narrow, INDEX),
+                builder.shl(builder.zext(is_several, INDEX), INDEX(1)),
+            ),
+        )
+        switch = builder.switch(choice, nowhere)
+        for height in range(1, tallest() + 1):
+            forms = {0: Form(height, PANEL_VECTORS, 1), 1: Form(height, 1, 1)}
+            if panels_at_once(height) > 1:
+                forms[2] = Form(height, PANEL_VECTORS, panels_at_once(height))
+            for flags, form in forms.items():
+                block = builder.append_basic_block("tile")
+                switch.add_case(INDEX(4 * height + flags), block)
+                builder.position_at_end(block)
+                builder.call(_tile_function(builder.module, real, form), rest)
+                builder.branch(after)
+        builder.position_at_end(nowhere)
+        builder.branch(after)
+        builder.position_at_end(after)
+        return context.get_dummy_value()
+
+    flag = types.boolean
+    number = types.intp
+    signature = types.void(
+        number, flag, flag, number, a, number, b, number, number, c, number, flag
+    )
+    return signature, generate
+
+
+@intrinsic
+def transpose_block(
+    typing_context: Any, source: Any, row_stride: Any, target: Any, target_stride: Any
+) -> Any:
+    """Transpose a block in registers: target[k, j] = source[j, k].
+
+    j runs over `block_rows()` rows, `row_stride` bytes apart, and k over the `block_depth()`
+    consecutive elements of each. Rows of the target are `target_stride` bytes apart.
+    """
+    real = str(source.dtype)
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Value:
+        start, stride, destination, destination_stride = values
+        vectors, columns = emit_transpose(builder, real, start, stride)
+        for index, column in enumerate(columns):
+            step = builder.mul(destination_stride, INDEX(index))
+            vectors.store(column, offset(builder, destination, step))
+        return context.get_dummy_value()
+
+    return types.void(source, types.intp, target, types.intp), generate
+
+
+def block_bits() -> int:
+    """Vector bits of the in-register transpose: half vectors shuffle on more ports than full ones."""
+    return min(host().bits, 256)
+
+
+def emit_transpose(
+    builder: Any, real: str, start: Value, stride: Value
+) -> tuple[Vectors, list[Value]]:
+    """Load a block of rows and return its columns, one vector for each k.
+
+    Each 128-bit quarter or half of a register is loaded from its own row, so that only shuffles
+    within 128 bits remain: two for each vector of float32, one for float64.
+    """
+    itemsize = 4 if real == "float32" else 8
+    chunk = 16 // itemsize
+    count = block_bits() // (8 * itemsize)
+    vectors = Vectors(builder, real, count)
+    small = Vectors(builder, real, chunk)
+    pieces = [
+        small.load(offset(builder, start, builder.mul(stride, INDEX(row)))) for row in range(count)
+    ]
+    joined = []
+    for first in range(chunk):
+        parts = pieces[first::chunk]
+        while len(parts) > 1:
+            length = parts[0].type.count
+            order = ir.Constant(ir.VectorType(INT32, 2 * length), list(range(2 * length)))
+            parts = [
+                builder.shuffle_vector(parts[i], parts[i + 1], order)
+                for i in range(0, len(parts), 2)
+            ]
+        joined.append(parts[0])
+
+    def shuffle(left: Value, right: Value, picks: list[int]) -> Value:
+        order = []
+        for group in range(count // chunk):
+            for pick in picks:
+                source = pick if pick < chunk else pick - chunk + count
+                order.append(group * chunk + source)
+        return builder.shuffle_vector(
+            left, right, ir.Constant(ir.VectorType(INT32, count), order)
+        )
+
+    if chunk == 2:
+        return vectors, [shuffle(*joined, [0, 2]), shuffle(*joined, [1, 3])]
+    low01 = shuffle(joined[0], joined[1], [0, 4, 1, 5])
+    high01 = shuffle(joined[0], joined[1], [2, 6, 3, 7])
+    low23 = shuffle(joined[2], joined[3], [0, 4, 1, 5])
+    high23 = shuffle(joined[2], joined[3], [2, 6, 3, 7])
+    return vectors, [
+        shuffle(low01, low23, [0, 1, 4, 5]),
+        shuffle(low01, low23, [2, 3, 6, 7]),
+        shuffle(high01, high23, [0, 1, 4, 5]),
+        shuffle(high01, high23, [2, 3, 6, 7]),
+    ]
+
+
+def _row_function(module: Any, real: str, groups: int) -> Any:
+    """Emit the function behind `run_row`."""
+    name = f"row_{real}_{groups}"
+    if name in module.globals:
+        return module.globals[name]
+    pointer = BYTE.as_pointer()
+    kind = ir.FunctionType(ir.VoidType(), [INDEX, pointer, pointer, INDEX, pointer])
+    function = ir.Function(module, kind, name)
+    function.linkage = "internal"
+    function.attributes.add("noinline")
+    function.attributes.add("nounwind")
+    depth, a, b, b_column, c = function.args
+    builder = ir.IRBuilder(function.append_basic_block("entry"))
+    body = builder.append_basic_block("blocks")
+    done = builder.append_basic_block("blocks_done")
+    itemsize = 4 if real == "float32" else 8
+    chunk = 16 // itemsize
+    vectors = Vectors(builder, real, block_bits() // (8 * itemsize))
+    entry = builder.block
+    starts = [
+        _opaque(builder, offset(builder, b, builder.mul(b_column, INDEX(group * vectors.count))))
+        for group in range(groups)
+    ]
+    rounds = builder.sdiv(depth, INDEX(chunk))
+    builder.cbranch(builder.icmp_signed(">", rounds, INDEX(0)), body, done)
+
+    builder.position_at_end(body)
+    left = builder.phi(INDEX)
+    left.add_incoming(rounds, entry)
+    distance = builder.phi(INDEX)
+    distance.add_incoming(INDEX(0), entry)
+    sums = []
+    for _ in range(groups):
+        phi = builder.phi(vectors.type)
+        phi.add_incoming(vectors.constant(0.0), entry)
+        sums.append(phi)
+    values = []
+    for step in range(chunk):
+        address = offset(builder, offset(builder, a, distance), INDEX(step * itemsize))
+        scalar = builder.load(builder.bitcast(address, vectors.scalar.as_pointer()))
+        values.append(vectors.broadcast(scalar))
+    updated = []
+    for start, phi in zip(starts, sums, strict=True):
+        total = phi
+        _, columns = emit_transpose(builder, real, offset(builder, start, distance), b_column)
+        for value, column in zip(values, columns, strict=True):
+            total = vectors.fma(value, column, total)
+        phi.add_incoming(total, body)
+        updated.append(total)
+    remaining = builder.sub(left, INDEX(1))
+    left.add_incoming(remaining, body)
+    distance.add_incoming(builder.add(distance, INDEX(16)), body)
+    builder.cbranch(builder.icmp_signed(">", remaining, INDEX(0)), body, done)
+
+    builder.position_at_end(done)
+    results = []
+    for value in updated:
+        result = builder.phi(vectors.type)
+        result.add_incoming(vectors.constant(0.0), entry)
+        result.add_incoming(value, body)
+        results.append(result)
+    for group, result in enumerate(results):
+        vectors.store(result, offset(builder, c, INDEX(group * vectors.count * itemsize)))
+    builder.ret_void()
+    return function
+
+
+@intrinsic
+def run_row(
+    typing_context: Any, narrow: Any, depth: Any, a: Any, b: Any, b_column: Any, c: Any
+) -> Any:
+    """One row of C = A · B for a B whose unit stride runs along K, without packing it.
+
+    Takes `ROW_GROUPS` blocks of columns, or one if `narrow`, and `depth` rounded down to a multiple
+    of `block_depth`; blocks of B are transposed in registers, so that every element is the
+    same chain of fused multiply-adds as in a tile. B's columns are `b_column` bytes apart.
+    """
+    real = str(a.dtype)
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Value:
+        is_narrow, *rest = values
+        for position in (1, 2, 4):
+            rest[position] = builder.bitcast(rest[position], BYTE.as_pointer())
+        with builder.if_else(is_narrow) as (one, several):
+            with one:
+                builder.call(_row_function(builder.module, real, 1), rest)
+            with several:
+                builder.call(_row_function(builder.module, real, ROW_GROUPS), rest)
+        return context.get_dummy_value()
+
+    return types.void(types.boolean, types.intp, a, b, types.intp, c), generate

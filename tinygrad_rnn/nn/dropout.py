@@ -1,0 +1,26 @@
+"""Dropout as a module."""
+
+from __future__ import annotations
+
+from tinygrad_rnn.errors import ArgumentError
+from tinygrad_rnn.nn import functional
+from tinygrad_rnn.nn.module import Module
+from tinygrad_rnn.tensor import Tensor
+
+
+class Dropout(Module):
+    """In training, sets each element to 0 with probability p and divides the others by 1 - p."""
+
+    def __init__(self, p: float = 0.5) -> None:
+        super().__init__()
+        if not 0.0 <= p <= 1.0:
+            raise ArgumentError(f"a dropout probability lies between 0 and 1, not {p}")
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Drop elements of x, of any shape."""
+        return functional.dropout(x, self.p, self.training)
+
+    def extra_repr(self) -> str:
+        """Return the probability."""
+        return f"p={self.p}"

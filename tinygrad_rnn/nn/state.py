@@ -1,0 +1,42 @@
+"""Recurrent state: a tensor, or a (named) tuple, list or dict of states."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tinygrad_rnn.errors import ArgumentError
+from tinygrad_rnn.tensor import Tensor
+
+State = Any
+
+
+def map_state(function: Callable[..., Any], state: State, *others: State) -> State:
+    """Apply `function` to each tensor of a state (and its counterparts), keeping the structure."""
+    if state is None or isinstance(state, Tensor):
+        return None if state is None else function(state, *others)
+    if isinstance(state, dict):
+        return {key: map_state(function, state[key], *(o[key] for o in others)) for key in state}
+    if isinstance(state, (tuple, list)):
+        if any(not isinstance(o, (tuple, list)) or len(o) != len(state) for o in others):
+            raise ArgumentError(f"states of different structure: {state!r} and {others!r}")
+        parts = [map_state(function, *group) for group in zip(state, *others, strict=True)]
+        return type(state)(*parts) if hasattr(state, "_fields") else type(state)(parts)
+    raise ArgumentError(
+        f"a state is a tensor, or a tuple, list or dict of states, not {type(state).__name__}"
+    )
+
+
+def state_tensors(state: State) -> list[Tensor]:
+    """Return the tensors of a state in order."""
+    found: list[Tensor] = []
+    map_state(found.append, state)
+    return found
+
+
+def detach_state(state: State) -> State:
+    """Return the state outside the graph: the edge of a window in truncated BPTT.
+
+    What follows starts from the same numbers, and no gradient flows back past this point.
+    """
+    return map_state(Tensor.detach, state)

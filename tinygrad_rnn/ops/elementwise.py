@@ -1,0 +1,177 @@
+"""Element-wise primitives. Shapes broadcast as in NumPy; the engine sums gradients back."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn import kernels
+from tinygrad_rnn.ops.primitive import Primitive, Value
+
+
+def _quiet(function: Any) -> Any:
+    """Return `function` without NumPy's warnings: 1/0 is inf and 0/0 is NaN, visible as such."""
+
+    def forward(*arrays: Any, **params: Any) -> Any:
+        with np.errstate(all="ignore"):
+            return function(*arrays, **params)
+
+    return forward
+
+
+def _relu(x: Any) -> Any:
+    return np.maximum(x, 0)
+
+
+def _softplus(x: Any) -> Any:
+    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+
+
+def _power(base: Any, exponent: Any) -> Any:
+    if isinstance(exponent, (int, float)) and exponent == 2:
+        return base * base
+    return np.power(base, exponent)
+
+
+def _clip(x: Any, low: float | None, high: float | None) -> Any:
+    return np.clip(x, low, high)
+
+
+def _cast(x: Any, dtype: Any) -> Any:
+    return x.astype(dtype)
+
+
+def _half_at_ties(larger: Value, smaller: Value) -> Value:
+    """1 where `larger` wins, one half where the two are equal, so that the halves sum to 1."""
+    return (larger > smaller).to(larger.dtype) + (larger == smaller).to(larger.dtype) * 0.5
+
+
+def _maximum_vjp(g: Value, a: Value, b: Value) -> Value:
+    return g * _half_at_ties(a, b)
+
+
+def _minimum_vjp(g: Value, a: Value, b: Value) -> Value:
+    return g * _half_at_ties(b, a)
+
+
+def _inside(x: Value, low: float | None, high: float | None) -> Value:
+    above = (x >= low) if low is not None else (x == x)
+    return above & (x <= high) if high is not None else above
+
+
+def _pow_base(g: Value, base: Value, exponent: Value) -> Value:
+    if isinstance(exponent, (int, float)):
+        return g * 0.0 if exponent == 0 else g * (exponent * base ** (exponent - 1))
+    # Where the exponent is 0 the slope is 0, although 0 * base ** -1 may be 0 * inf.
+    constant = exponent == 0
+    slope = exponent * base ** g.apply(where, constant, 1.0, exponent - 1)
+    return g * g.apply(where, constant, 0.0, slope)
+
+
+def _pow_exponent(g: Value, out: Value, base: Value) -> Value:
+    if isinstance(base, (int, float)):
+        return g * out * (math.log(base) if base > 0 else 0.0 if base == 0 else math.nan)
+    # d(0 ** b)/db is taken as 0, the limit from b > 0, instead of 0 * -inf.
+    zero = base == 0
+    return g * g.apply(where, zero, 0.0, out * g.apply(where, zero, 1.0, base).log())
+
+
+add = Primitive("add", np.add, lambda g, out, a, b: g, lambda g, out, a, b: g)
+sub = Primitive("sub", np.subtract, lambda g, out, a, b: g, lambda g, out, a, b: -g)
+mul = Primitive(
+    "mul",
+    np.multiply,
+    lambda g, out, a, b: g * b,
+    lambda g, out, a, b: g * a,
+    reads_inputs=True,
+)
+div = Primitive(
+    "div",
+    _quiet(np.true_divide),
+    lambda g, out, a, b: g / b,
+    lambda g, out, a, b: -(g * a) / (b * b),
+    reads_inputs=True,
+)
+pow_ = Primitive(
+    "pow",
+    _quiet(_power),
+    lambda g, out, a, b: _pow_base(g, a, b),
+    lambda g, out, a, b: _pow_exponent(g, out, a),
+    reads_inputs=True,
+    reads_output=True,
+)
+neg = Primitive("neg", np.negative, lambda g, out, a: -g)
+exp = Primitive("exp", kernels.exp, lambda g, out, a: g * out, reads_output=True)
+log = Primitive("log", _quiet(np.log), lambda g, out, a: g / a, reads_inputs=True)
+log1p = Primitive("log1p", _quiet(np.log1p), lambda g, out, a: g / (a + 1.0), reads_inputs=True)
+sqrt = Primitive("sqrt", _quiet(np.sqrt), lambda g, out, a: g * 0.5 / out, reads_output=True)
+abs_ = Primitive("abs", np.abs, lambda g, out, a: g * a.sign(), reads_inputs=True)
+sin = Primitive("sin", _quiet(np.sin), lambda g, out, a: g * a.cos(), reads_inputs=True)
+cos = Primitive("cos", _quiet(np.cos), lambda g, out, a: -(g * a.sin()), reads_inputs=True)
+tanh = Primitive(
+    "tanh", kernels.tanh, lambda g, out, a: g * (1.0 - out * out), reads_output=True
+)
+sigmoid = Primitive(
+    "sigmoid", kernels.sigmoid, lambda g, out, a: g * (out * (1.0 - out)), reads_output=True
+)
+relu = Primitive("relu", _relu, lambda g, out, a: g * (out > 0), reads_output=True)
+softplus = Primitive(
+    "softplus", _quiet(_softplus), lambda g, out, a: g * a.sigmoid(), reads_inputs=True
+)
+erf = Primitive(
+    "erf",
+    kernels.erf,
+    lambda g, out, a: g * ((-(a * a)).exp() * (2.0 / math.sqrt(math.pi))),
+    reads_inputs=True,
+)
+clip = Primitive(
+    "clip",
+    _clip,
+    lambda g, out, a, low, high: g * _inside(a, low, high),
+    reads_inputs=True,
+)
+maximum = Primitive(
+    "maximum",
+    np.maximum,
+    lambda g, out, a, b: _maximum_vjp(g, a, b),
+    lambda g, out, a, b: _maximum_vjp(g, b, a),
+    reads_inputs=True,
+)
+minimum = Primitive(
+    "minimum",
+    np.minimum,
+    lambda g, out, a, b: _minimum_vjp(g, a, b),
+    lambda g, out, a, b: _minimum_vjp(g, b, a),
+    reads_inputs=True,
+)
+where = Primitive(
+    "where",
+    np.where,
+    None,
+    lambda g, out, condition, a, b: g.apply(where, condition, g, 0.0),
+    lambda g, out, condition, a, b: g.apply(where, condition, 0.0, g),
+    reads_inputs=True,
+)
+cast = Primitive("cast", _cast, lambda g, out, a, dtype: g.to(a.dtype))
+copy = Primitive("copy", np.array, lambda g, out, a: g)
+
+sign = Primitive("sign", np.sign)
+floor = Primitive("floor", np.floor)
+ceil = Primitive("ceil", np.ceil)
+round_ = Primitive("round", np.round)
+floor_divide = Primitive("floor_divide", _quiet(np.floor_divide))
+remainder = Primitive("remainder", _quiet(np.remainder))
+equal = Primitive("eq", np.equal)
+not_equal = Primitive("ne", np.not_equal)
+less = Primitive("lt", np.less)
+less_equal = Primitive("le", np.less_equal)
+greater = Primitive("gt", np.greater)
+greater_equal = Primitive("ge", np.greater_equal)
+bitwise_and = Primitive("and", np.bitwise_and)
+bitwise_or = Primitive("or", np.bitwise_or)
+bitwise_xor = Primitive("xor", np.bitwise_xor)
+invert = Primitive("not", np.invert)
+isnan = Primitive("isnan", np.isnan)
+isinf = Primitive("isinf", np.isinf)

@@ -1,0 +1,137 @@
+"""Reductions and scans over axes. `axis` is a tuple of non-negative axes, always given."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn import kernels
+from tinygrad_rnn.ops.elementwise import equal, where
+from tinygrad_rnn.ops.primitive import Primitive, Value
+
+Axes = tuple[int, ...]
+
+
+def _sum(x: Any, axis: Axes, keepdims: bool) -> Any:
+    return np.add.reduce(x, axis=axis, keepdims=keepdims)
+
+
+def _amax(x: Any, axis: Axes, keepdims: bool) -> Any:
+    return np.maximum.reduce(x, axis=axis, keepdims=keepdims)
+
+
+def _amin(x: Any, axis: Axes, keepdims: bool) -> Any:
+    return np.minimum.reduce(x, axis=axis, keepdims=keepdims)
+
+
+def _logsumexp(x: Any, axis: Axes, keepdims: bool) -> Any:
+    with np.errstate(all="ignore"):
+        top = np.maximum.reduce(x, axis=axis, keepdims=True, initial=-np.inf)
+        # Shifting by an infinite maximum would give inf - inf.
+        top = np.where(np.isfinite(top), top, x.dtype.type(0))
+        total = np.log(np.add.reduce(kernels.exp(x - top), axis=axis, keepdims=True)) + top
+    return total if keepdims else total.squeeze(axis)
+
+
+def _norm(x: Any, axis: Axes, keepdims: bool) -> Any:
+    return np.sqrt(np.add.reduce(x * x, axis=axis, keepdims=keepdims))
+
+
+def _cumsum(x: Any, axis: int) -> Any:
+    return np.cumsum(x, axis=axis, dtype=x.dtype)
+
+
+def _any(x: Any, axis: Axes, keepdims: bool) -> Any:
+    return np.logical_or.reduce(x, axis=axis, keepdims=keepdims)
+
+
+def _all(x: Any, axis: Axes, keepdims: bool) -> Any:
+    return np.logical_and.reduce(x, axis=axis, keepdims=keepdims)
+
+
+def _arg(function: Any) -> Any:
+    def forward(x: Any, axis: int | None, keepdims: bool) -> Any:
+        return np.asarray(function(x, axis=axis, keepdims=keepdims))
+
+    return forward
+
+
+def restore(g: Value, shape: tuple[int, ...], axis: Axes) -> Value:
+    """Give back the axes that a reduction of a tensor of `shape` took away, with length 1."""
+    return g.reshape(tuple(1 if i in axis else n for i, n in enumerate(shape)))
+
+
+def _shared_among_ties(g: Value, out: Value, x: Value, axis: Axes) -> Value:
+    ties = g.apply(equal, x, restore(out, x.shape, axis)).to(x.dtype)
+    return restore(g, x.shape, axis) * (ties / ties.sum(axis, keepdim=True))
+
+
+def _norm_vjp(g: Value, out: Value, x: Value, axis: Axes) -> Value:
+    # At 0 the norm has no slope; 0 is the subgradient, as x / 1 gives.
+    length = g.apply(where, out == 0, 1.0, out)
+    return x * restore(g / length, x.shape, axis)
+
+
+def _softmax_vjp(g: Value, out: Value, axis: int) -> Value:
+    return out * (g - (g * out).sum(axis, keepdim=True))
+
+
+def _log_softmax_vjp(g: Value, out: Value, axis: int) -> Value:
+    return g - out.exp() * g.sum(axis, keepdim=True)
+
+
+sum_ = Primitive(
+    "sum",
+    _sum,
+    lambda g, out, x, axis, keepdims: restore(g, x.shape, axis).expand(x.shape),
+)
+amax = Primitive(
+    "amax",
+    _amax,
+    lambda g, out, x, axis, keepdims: _shared_among_ties(g, out, x, axis),
+    reads_inputs=True,
+    reads_output=True,
+)
+amin = Primitive(
+    "amin",
+    _amin,
+    lambda g, out, x, axis, keepdims: _shared_among_ties(g, out, x, axis),
+    reads_inputs=True,
+    reads_output=True,
+)
+logsumexp = Primitive(
+    "logsumexp",
+    _logsumexp,
+    lambda g, out, x, axis, keepdims: (
+        restore(g, x.shape, axis) * (x - restore(out, x.shape, axis)).exp()
+    ),
+    reads_inputs=True,
+    reads_output=True,
+)
+norm = Primitive(
+    "norm",
+    _norm,
+    lambda g, out, x, axis, keepdims: _norm_vjp(g, out, x, axis),
+    reads_inputs=True,
+    reads_output=True,
+)
+cumsum = Primitive(
+    "cumsum", _cumsum, lambda g, out, x, axis: g.flip(axis).cumsum(axis).flip(axis)
+)
+softmax = Primitive(
+    "softmax",
+    kernels.softmax,
+    lambda g, out, x, axis: _softmax_vjp(g, out, axis),
+    reads_output=True,
+)
+log_softmax = Primitive(
+    "log_softmax",
+    kernels.log_softmax,
+    lambda g, out, x, axis: _log_softmax_vjp(g, out, axis),
+    reads_output=True,
+)
+argmax = Primitive("argmax", _arg(np.argmax))
+argmin = Primitive("argmin", _arg(np.argmin))
+any_ = Primitive("any", _any)
+all_ = Primitive("all", _all)

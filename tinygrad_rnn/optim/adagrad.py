@@ -1,0 +1,44 @@
+"""Adagrad."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from tinygrad_rnn.optim.optimizer import Group, Optimizer, buffer, count_step
+from tinygrad_rnn.tensor import Tensor
+
+
+class Adagrad(Optimizer):
+    """s ← s + g²;  p ← p - lr / (1 + (t - 1)·lr_decay)·g / (√s + eps).
+
+    Duchi, Hazan and Singer, 2011, "Adaptive subgradient methods".
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-2,
+        lr_decay: float = 0.0,
+        weight_decay: float = 0.0,
+        initial_accumulator_value: float = 0.0,
+        eps: float = 1e-10,
+        maximize: bool = False,
+    ) -> None:
+        defaults = {
+            "lr": lr,
+            "lr_decay": lr_decay,
+            "weight_decay": weight_decay,
+            "initial_accumulator_value": initial_accumulator_value,
+            "eps": eps,
+            "maximize": maximize,
+        }
+        super().__init__(params, defaults)
+
+    def update(self, p: Tensor, g: Tensor, state: dict[str, Tensor], group: Group) -> None:
+        """Apply the equation of the class."""
+        t = count_step(state)
+        rate = (group["lr"] / ((t - 1.0) * group["lr_decay"] + 1.0)).to(p.dtype)
+        s = buffer(state, "sum", p, group["initial_accumulator_value"])
+        s.assign(s + g * g)
+        p.assign(p - g / (s.sqrt() + group["eps"]) * rate)

@@ -1,0 +1,60 @@
+"""Adam."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from tinygrad_rnn.errors import ArgumentError
+from tinygrad_rnn.optim.optimizer import Group, Optimizer, buffer, count_step
+from tinygrad_rnn.tensor import Tensor
+
+
+class Adam(Optimizer):
+    """m ← β₁m + (1 - β₁)g;  v ← β₂v + (1 - β₂)g²;  p ← p - lr·m̂ / (√v̂ + eps).
+
+    m̂ = m / (1 - β₁ᵗ) and v̂ = v / (1 - β₂ᵗ) undo the bias of starting at 0 (Kingma and Ba, 2015).
+    With `amsgrad`, v is replaced by its largest value so far (Reddi et al., 2018).
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        amsgrad: bool = False,
+        maximize: bool = False,
+    ) -> None:
+        defaults = {
+            "lr": lr,
+            "betas": betas,
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "amsgrad": amsgrad,
+            "maximize": maximize,
+        }
+        super().__init__(params, defaults)
+
+    def check(self, group: Group) -> None:
+        """Raise ArgumentError for a setting out of range."""
+        super().check(group)
+        if not all(0.0 <= beta < 1.0 for beta in group["betas"]):
+            raise ArgumentError(f"betas lie in [0, 1), not {group['betas']}")
+
+    def update(self, p: Tensor, g: Tensor, state: dict[str, Tensor], group: Group) -> None:
+        """Apply the equation of the class."""
+        beta1, beta2 = group["betas"]
+        t = count_step(state)
+        m = buffer(state, "exp_avg", p)
+        v = buffer(state, "exp_avg_sq", p)
+        m.assign(m + (g - m) * (1.0 - beta1))
+        v.assign(v * beta2 + g * g * (1.0 - beta2))
+        if group["amsgrad"]:
+            largest = buffer(state, "max_exp_avg_sq", p)
+            v = largest.assign(largest.maximum(v))
+        # The corrections are numbers, computed in float64 whatever the parameter's type.
+        rate = (group["lr"] / (1.0 - beta1**t)).to(p.dtype)
+        correction = (1.0 - beta2**t).sqrt().to(p.dtype)
+        p.assign(p - m / (v.sqrt() / correction + group["eps"]) * rate)

@@ -1,0 +1,153 @@
+"""What optimizers share: parameter groups, state, and saving both in PyTorch's form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from tinygrad_rnn.context import no_grad
+from tinygrad_rnn.creation import zeros
+from tinygrad_rnn.errors import ArgumentError, StateDictError
+from tinygrad_rnn.tensor import Tensor, float64
+
+Group = dict[str, Any]
+
+
+class Optimizer:
+    """Changes parameters by their gradients. Subclasses define `update` for one parameter.
+
+    Args:
+        params: parameters, or dicts with "params" and settings of their own (parameter groups).
+        defaults: settings for groups that do not say otherwise.
+
+    Raises:
+        ArgumentError: for no parameters, a parameter given twice, or a setting out of range.
+    """
+
+    def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
+        self.defaults = defaults
+        self.state: dict[Tensor, dict[str, Tensor]] = {}
+        self.param_groups: list[Group] = []
+        given = list([params] if isinstance(params, Tensor) else params)
+        if not given:
+            raise ArgumentError("the optimizer got no parameters; pass model.parameters()")
+        groups = given if isinstance(given[0], dict) else [{"params": given}]
+        for group in groups:
+            self.add_param_group(group)
+
+    def add_param_group(self, group: Group) -> None:
+        """Add parameters with settings of their own."""
+        params = group["params"]
+        params = [params] if isinstance(params, Tensor) else list(params)
+        for p in params:
+            if not isinstance(p, Tensor):
+                raise ArgumentError(f"an optimizer changes tensors, not {type(p).__name__}")
+            if not p.is_leaf:
+                raise ArgumentError("an optimizer changes leaves; a computed tensor was given")
+        known = {id(p) for other in self.param_groups for p in other["params"]}
+        if len({id(p) for p in params}) != len(params) or any(id(p) in known for p in params):
+            raise ArgumentError("a parameter was given to the optimizer twice")
+        unknown = sorted(set(group) - set(self.defaults) - {"params"})
+        if unknown:
+            raise ArgumentError(
+                f"{type(self).__name__} has no setting {', '.join(unknown)}; it has "
+                f"{', '.join(self.defaults)}"
+            )
+        complete = {**self.defaults, **group, "params": params}
+        self.check(complete)
+        self.param_groups.append(complete)
+
+    def check(self, group: Group) -> None:
+        """Raise ArgumentError for a setting out of range."""
+        for name in ("lr", "eps", "weight_decay", "momentum", "lr_decay"):
+            if name in group and not group[name] >= 0.0:
+                raise ArgumentError(f"{name} is 0 or more, not {group[name]}")
+
+    def update(self, p: Tensor, g: Tensor, state: dict[str, Tensor], group: Group) -> None:
+        """Change parameter `p` by its gradient `g`, in Tensor operations and `assign`."""
+        raise NotImplementedError(f"{type(self).__name__} does not define update()")
+
+    def step(self) -> None:
+        """Change every parameter that has a gradient."""
+        with no_grad():
+            for group in self.param_groups:
+                for p in group["params"]:
+                    if p.grad is None:
+                        continue
+                    g = -p.grad if group.get("maximize") else p.grad
+                    if group["weight_decay"] != 0.0:
+                        g = g + p.detach() * group["weight_decay"]
+                    self.update(p, g, self.state.setdefault(p, {}), group)
+
+    def zero_grad(self) -> None:
+        """Forget the gradients of all parameters."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                p.grad = None
+
+    # ------------------------------------------------------------------ saving
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return state and settings, parameters replaced by their numbers 0, 1, ..."""
+        number = {id(p): i for i, p in enumerate(self._parameters())}
+        groups = [
+            {**group, "params": [number[id(p)] for p in group["params"]]}
+            for group in self.param_groups
+        ]
+        state = {
+            number[id(p)]: {name: t.detach() for name, t in held.items()}
+            for p, held in self.state.items()
+        }
+        return {"state": state, "param_groups": groups}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over state and settings that `state_dict` returned.
+
+        Raises:
+            StateDictError: if the groups or the shapes of the state do not fit the parameters.
+        """
+        groups = state_dict["param_groups"]
+        have = [len(group["params"]) for group in self.param_groups]
+        given = [len(group["params"]) for group in groups]
+        if have != given:
+            raise StateDictError(f"the groups hold {have} parameters, the given ones {given}")
+        params = self._parameters()
+        state: dict[Tensor, dict[str, Tensor]] = {}
+        for i, held in state_dict["state"].items():
+            p = params[int(i)]
+            state[p] = {}
+            for name, value in held.items():
+                t = value.detach() if isinstance(value, Tensor) else Tensor(value)
+                if t.ndim and t.shape != p.shape:
+                    raise StateDictError(
+                        f"{name} of parameter {i} has shape {t.shape}, the parameter {p.shape}"
+                    )
+                state[p][name] = t.to(float64 if t.ndim == 0 else p.dtype).clone()
+        self.state = state
+        for group, new in zip(self.param_groups, groups, strict=True):
+            group.update({name: value for name, value in new.items() if name != "params"})
+
+    def _parameters(self) -> Sequence[Tensor]:
+        return [p for group in self.param_groups for p in group["params"]]
+
+    def __repr__(self) -> str:
+        lines = [
+            ", ".join(f"{name}={value}" for name, value in group.items() if name != "params")
+            + f", {len(group['params'])} parameters"
+            for group in self.param_groups
+        ]
+        return f"{type(self).__name__}({'; '.join(lines)})"
+
+
+def buffer(state: dict[str, Tensor], name: str, like: Tensor, value: float = 0.0) -> Tensor:
+    """Return the named state of a parameter, made with `value` when first asked for."""
+    if name not in state:
+        state[name] = zeros(like.shape, dtype=like.dtype).fill_(value)
+    return state[name]
+
+
+def count_step(state: dict[str, Tensor]) -> Tensor:
+    """Add 1 to the parameter's step count, and return it (float64, no axes)."""
+    if "step" not in state:
+        state["step"] = zeros((), dtype=float64)
+    return state["step"].add_(1.0)

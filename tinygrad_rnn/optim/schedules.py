@@ -1,0 +1,64 @@
+"""Learning-rate schedules: call `step()` after each epoch (or whatever the schedule counts)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tinygrad_rnn.errors import ArgumentError
+from tinygrad_rnn.optim.optimizer import Optimizer
+
+
+class LambdaLR:
+    """lr = initial lr · factor(epoch), epoch = 0, 1, 2, ...
+
+    Args:
+        optimizer: its groups' "lr" is set.
+        lr_lambda: the function of the epoch.
+    """
+
+    def __init__(self, optimizer: Optimizer, lr_lambda: Callable[[int], float]) -> None:
+        self.optimizer = optimizer
+        self.lr_lambda = lr_lambda
+        self.last_epoch = 0
+        self.base_lrs = [group["lr"] for group in optimizer.param_groups]
+        self._apply()
+
+    def step(self) -> None:
+        """Go on to the next epoch."""
+        self.last_epoch += 1
+        self._apply()
+
+    def get_last_lr(self) -> list[float]:
+        """Return the present learning rate of each group."""
+        return [group["lr"] for group in self.optimizer.param_groups]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the epoch and the initial learning rates."""
+        return {"last_epoch": self.last_epoch, "base_lrs": list(self.base_lrs)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over an epoch and initial learning rates, and set the rates that follow."""
+        if len(state_dict["base_lrs"]) != len(self.optimizer.param_groups):
+            raise ArgumentError(
+                f"the schedule was saved for {len(state_dict['base_lrs'])} parameter groups, the "
+                f"optimizer has {len(self.optimizer.param_groups)}"
+            )
+        self.last_epoch = state_dict["last_epoch"]
+        self.base_lrs = list(state_dict["base_lrs"])
+        self._apply()
+
+    def _apply(self) -> None:
+        factor = self.lr_lambda(self.last_epoch)
+        for group, base in zip(self.optimizer.param_groups, self.base_lrs, strict=True):
+            group["lr"] = base * factor
+
+
+class ExponentialLR(LambdaLR):
+    """lr = initial lr · gamma^epoch."""
+
+    def __init__(self, optimizer: Optimizer, gamma: float) -> None:
+        if not gamma > 0:
+            raise ArgumentError(f"gamma is above 0, not {gamma}")
+        self.gamma = gamma
+        super().__init__(optimizer, lambda epoch: gamma**epoch)

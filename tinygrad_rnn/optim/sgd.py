@@ -1,0 +1,55 @@
+"""Stochastic gradient descent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from tinygrad_rnn.errors import ArgumentError
+from tinygrad_rnn.optim.optimizer import Group, Optimizer
+from tinygrad_rnn.tensor import Tensor
+
+
+class SGD(Optimizer):
+    """p ← p - lr·v, with v ← momentum·v + (1 - dampening)·g, or v = g without momentum.
+
+    With `nesterov`, p ← p - lr·(g + momentum·v) (Sutskever et al., 2013). v starts as g.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        momentum: float = 0.0,
+        dampening: float = 0.0,
+        weight_decay: float = 0.0,
+        nesterov: bool = False,
+        maximize: bool = False,
+    ) -> None:
+        defaults = {
+            "lr": lr,
+            "momentum": momentum,
+            "dampening": dampening,
+            "weight_decay": weight_decay,
+            "nesterov": nesterov,
+            "maximize": maximize,
+        }
+        super().__init__(params, defaults)
+
+    def check(self, group: Group) -> None:
+        """Raise ArgumentError for a setting out of range."""
+        super().check(group)
+        if group["nesterov"] and (group["momentum"] <= 0 or group["dampening"] != 0):
+            raise ArgumentError("nesterov needs momentum above 0 and dampening 0")
+
+    def update(self, p: Tensor, g: Tensor, state: dict[str, Tensor], group: Group) -> None:
+        """Apply the equation of the class."""
+        momentum = group["momentum"]
+        if momentum != 0.0:
+            if "momentum_buffer" not in state:
+                v = state["momentum_buffer"] = g.clone()
+            else:
+                v = state["momentum_buffer"]
+                v.assign(v * momentum + g * (1.0 - group["dampening"]))
+            g = g + v * momentum if group["nesterov"] else v
+        p.assign(p - g * group["lr"])

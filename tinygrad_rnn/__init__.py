@@ -31,6 +31,16 @@ from tinygrad_rnn.creation import (
     zeros,
     zeros_like,
 )
+from tinygrad_rnn.dtypes import bool_ as bool
+from tinygrad_rnn.dtypes import (
+    float32,
+    float64,
+    get_default_dtype,
+    int32,
+    int64,
+    set_default_dtype,
+    uint8,
+)
 from tinygrad_rnn.functions import (
     abs,
     argmax,
@@ -73,18 +83,8 @@ from tinygrad_rnn.functions import (
 from tinygrad_rnn.generator import Generator, manual_seed
 from tinygrad_rnn.gradcheck import gradcheck
 from tinygrad_rnn.kernels import get_num_threads, set_num_threads
-from tinygrad_rnn.tensor import (
-    Tensor,
-    float32,
-    float64,
-    get_default_dtype,
-    int32,
-    int64,
-    set_default_dtype,
-    uint8,
-    where,
-)
-from tinygrad_rnn.tensor import bool_ as bool
+from tinygrad_rnn.methods.arithmetic import where
+from tinygrad_rnn.tensor import Tensor
 
 __version__ = "0.1.0"
 

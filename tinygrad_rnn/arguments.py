@@ -10,10 +10,11 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from tinygrad_rnn.errors import ArgumentError, DtypeError, OutOfRangeError
 
-Array = np.ndarray[Any, Any]
+Array = npt.NDArray[Any]
 Shape = tuple[int, ...]
 
 

@@ -18,7 +18,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 class Scope(NamedTuple):
-    """Where in a model an operation belongs: the module's path, and the time step if there is one."""
+    """Where in a model an operation belongs: the module's path, and the time step if any."""
 
     path: str
     step: int | None

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.arguments import Array, Shape, array_of, shape_of
+from tinygrad_rnn.dtypes import get_default_dtype
 from tinygrad_rnn.errors import ArgumentError, DtypeError
 from tinygrad_rnn.generator import Generator, default_generator
-from tinygrad_rnn.tensor import Tensor, get_default_dtype
+from tinygrad_rnn.tensor import Tensor
 
 
 def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:

@@ -143,7 +143,9 @@ class Accumulator:
         return total if self._owned else total.clone()
 
 
-def reachable(roots: Iterable[Value], stop: frozenset[tuple[Node, int]] | None = None) -> list[Node]:
+def reachable(
+    roots: Iterable[Value], stop: frozenset[tuple[Node, int]] | None = None
+) -> list[Node]:
     """Return the nodes that the roots depend on, the last recorded first.
 
     Outputs named in `stop` are treated as leaves. Raises GraphError at a released node.
@@ -183,7 +185,7 @@ def _released(value: Value, node: Node, consumer: Node | None) -> str:
 
 
 class Gradients:
-    """What one backward pass found: totals of the leaves, and of the outputs that were asked for."""
+    """What one backward pass found: totals of leaves, and of the outputs that were asked for."""
 
     __slots__ = ("leaves", "outputs")
 

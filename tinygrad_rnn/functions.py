@@ -14,7 +14,9 @@ import numpy as np
 from tinygrad_rnn import ops
 from tinygrad_rnn.arguments import Shape, axis_of
 from tinygrad_rnn.errors import ArgumentError, DtypeError, ShapeError
-from tinygrad_rnn.tensor import MaxMin, Tensor, apply, where
+from tinygrad_rnn.methods.arithmetic import where
+from tinygrad_rnn.methods.reductions import MaxMin
+from tinygrad_rnn.tensor import Tensor, apply
 
 __all__ = [
     "abs",
@@ -403,7 +405,8 @@ def _contracted(
                 for c, n in zip(letters, spread.shape, strict=True)
             )
         )
-        sizes = [tuple(n for c, n in zip(letters, spread.shape, strict=True) if c in g) for g in groups]
+        length = dict(zip(letters, spread.shape, strict=True))
+        sizes = [tuple(length[c] for c in group) for group in groups]
         return spread.reshape((*sizes[0], math.prod(sizes[1]), math.prod(sizes[2])))
 
     def extent(z: Tensor, term: str, letters: Sequence[str]) -> Shape:

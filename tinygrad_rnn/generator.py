@@ -14,10 +14,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn import kernels
+from tinygrad_rnn.arguments import Array, Shape
 from tinygrad_rnn.errors import ArgumentError
-
-Array = np.ndarray[Any, Any]
-Shape = tuple[int, ...]
 
 _KEYS = 2**64
 
@@ -75,7 +73,7 @@ class Generator:
         radius = np.sqrt(-2.0 * np.log1p(-u[0]))
         angle = 2.0 * math.pi * u[1]
         both = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])
-        return both[:count].reshape(shape).astype(dtype)
+        return np.asarray(both[:count].reshape(shape), dtype)
 
     def integers(self, low: int, high: int, shape: Shape) -> Array:
         """Return integers equally distributed over low ... high - 1."""

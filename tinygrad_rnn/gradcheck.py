@@ -10,9 +10,10 @@ import numpy as np
 
 from tinygrad_rnn.autograd import grad
 from tinygrad_rnn.context import enable_grad, no_grad
+from tinygrad_rnn.dtypes import float64
 from tinygrad_rnn.errors import ArgumentError, DtypeError, GradcheckError
 from tinygrad_rnn.generator import Generator
-from tinygrad_rnn.tensor import Tensor, float64
+from tinygrad_rnn.tensor import Tensor
 
 _SEED = 0x5EED
 

@@ -13,7 +13,8 @@ from tinygrad_rnn.functions import sigmoid as sigmoid
 from tinygrad_rnn.functions import softmax as softmax
 from tinygrad_rnn.functions import tanh as tanh
 from tinygrad_rnn.generator import Generator, default_generator
-from tinygrad_rnn.tensor import Tensor, apply, where
+from tinygrad_rnn.methods.arithmetic import where
+from tinygrad_rnn.tensor import Tensor, apply
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

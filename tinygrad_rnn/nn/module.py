@@ -9,8 +9,9 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from tinygrad_rnn.context import Scope, caller, no_grad, state
+from tinygrad_rnn.dtypes import float32, float64
 from tinygrad_rnn.errors import ArgumentError, StateDictError
-from tinygrad_rnn.tensor import Tensor, float32, float64
+from tinygrad_rnn.tensor import Tensor
 
 _Self = TypeVar("_Self", bound="Module")
 
@@ -66,6 +67,7 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__} does not define forward()")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call `forward`, with this module as the scope of what it records."""
         scope, site = state.scope, state.site
         if self._name:
             path = f"{scope.path}.{self._name}" if scope.path else self._name
@@ -123,7 +125,7 @@ class Module:
         found = False
         for register in (self._parameters, self._modules, self._buffers):
             found = name in register or found
-            register.pop(name, None)  # type: ignore[attr-defined]
+            register.pop(name, None)
         return found
 
     def register_parameter(self, name: str, parameter: Parameter | None) -> None:

@@ -169,7 +169,9 @@ class Recurrent(Module):
             return zero
         if not self._stacks_states:
             if not isinstance(initial, (tuple, list)) or len(initial) != len(cells):
-                raise ShapeError(f"the initial state needs one state for each of {len(cells)} cells")
+                raise ShapeError(
+                    f"the initial state needs one state for each of {len(cells)} cells"
+                )
             states = list(initial)
         else:
             wanted = [(len(cells), *s.shape) for s in state_tensors(zero[0])]

@@ -146,7 +146,7 @@ minimum = Primitive(
     lambda g, out, a, b: _minimum_vjp(g, b, a),
     reads_inputs=True,
 )
-where = Primitive(
+where: Primitive = Primitive(
     "where",
     np.where,
     None,

@@ -11,31 +11,37 @@ from tinygrad_rnn.ops.elementwise import equal, where
 from tinygrad_rnn.ops.primitive import Primitive, Value
 
 Axes = tuple[int, ...]
+# NumPy's type stubs know no reduction over several axes.
+_reduce_add: Any = np.add.reduce
+_reduce_maximum: Any = np.maximum.reduce
+_reduce_minimum: Any = np.minimum.reduce
+_reduce_or: Any = np.logical_or.reduce
+_reduce_and: Any = np.logical_and.reduce
 
 
 def _sum(x: Any, axis: Axes, keepdims: bool) -> Any:
-    return np.add.reduce(x, axis=axis, keepdims=keepdims)
+    return _reduce_add(x, axis=axis, keepdims=keepdims)
 
 
 def _amax(x: Any, axis: Axes, keepdims: bool) -> Any:
-    return np.maximum.reduce(x, axis=axis, keepdims=keepdims)
+    return _reduce_maximum(x, axis=axis, keepdims=keepdims)
 
 
 def _amin(x: Any, axis: Axes, keepdims: bool) -> Any:
-    return np.minimum.reduce(x, axis=axis, keepdims=keepdims)
+    return _reduce_minimum(x, axis=axis, keepdims=keepdims)
 
 
 def _logsumexp(x: Any, axis: Axes, keepdims: bool) -> Any:
     with np.errstate(all="ignore"):
-        top = np.maximum.reduce(x, axis=axis, keepdims=True, initial=-np.inf)
+        top = _reduce_maximum(x, axis=axis, keepdims=True, initial=-np.inf)
         # Shifting by an infinite maximum would give inf - inf.
         top = np.where(np.isfinite(top), top, x.dtype.type(0))
-        total = np.log(np.add.reduce(kernels.exp(x - top), axis=axis, keepdims=True)) + top
+        total = np.log(_reduce_add(kernels.exp(x - top), axis=axis, keepdims=True)) + top
     return total if keepdims else total.squeeze(axis)
 
 
 def _norm(x: Any, axis: Axes, keepdims: bool) -> Any:
-    return np.sqrt(np.add.reduce(x * x, axis=axis, keepdims=keepdims))
+    return np.sqrt(_reduce_add(x * x, axis=axis, keepdims=keepdims))
 
 
 def _cumsum(x: Any, axis: int) -> Any:
@@ -43,11 +49,11 @@ def _cumsum(x: Any, axis: int) -> Any:
 
 
 def _any(x: Any, axis: Axes, keepdims: bool) -> Any:
-    return np.logical_or.reduce(x, axis=axis, keepdims=keepdims)
+    return _reduce_or(x, axis=axis, keepdims=keepdims)
 
 
 def _all(x: Any, axis: Axes, keepdims: bool) -> Any:
-    return np.logical_and.reduce(x, axis=axis, keepdims=keepdims)
+    return _reduce_and(x, axis=axis, keepdims=keepdims)
 
 
 def _arg(function: Any) -> Any:

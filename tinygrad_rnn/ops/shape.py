@@ -145,7 +145,7 @@ def _concatenate(*arrays: Any, axis: int) -> Any:
 
 def _concatenate_vjp(
     g: Value, out: None, wanted: Sequence[bool], *inputs: Value, axis: int
-) -> Sequence[Value]:
+) -> Any:
     sizes = tuple([x.shape[axis] for x in inputs])
     return g.apply(split, g, sizes=sizes, axis=axis)
 
@@ -156,7 +156,7 @@ def _stack(*arrays: Any, axis: int) -> Any:
 
 def _stack_vjp(
     g: Value, out: None, wanted: Sequence[bool], *inputs: Value, axis: int
-) -> Sequence[Value]:
+) -> Any:
     return g.apply(unbind, g, axis=axis)
 
 
@@ -225,7 +225,7 @@ gather = Primitive(
     None,
     reads_inputs=True,
 )
-scatter_add = Primitive(
+scatter_add: Primitive = Primitive(
     "scatter_add",
     _scatter_add,
     lambda g, out, x, index, source, axis: g,

@@ -7,8 +7,9 @@ from typing import Any
 
 from tinygrad_rnn.context import no_grad
 from tinygrad_rnn.creation import zeros
+from tinygrad_rnn.dtypes import float64
 from tinygrad_rnn.errors import ArgumentError, StateDictError
-from tinygrad_rnn.tensor import Tensor, float64
+from tinygrad_rnn.tensor import Tensor
 
 Group = dict[str, Any]
 

@@ -1,0 +1,350 @@
+"""Arithmetic: operators, products of matrices, and functions of each element."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from tinygrad_rnn import ops
+from tinygrad_rnn.arguments import array_of
+from tinygrad_rnn.dtypes import get_default_dtype
+from tinygrad_rnn.errors import ArgumentError, DtypeError, ShapeError
+from tinygrad_rnn.methods.operand import Operand, binary, operand, same_type, unary
+from tinygrad_rnn.methods.shaping import Shaping
+
+if TYPE_CHECKING:
+    from tinygrad_rnn.tensor import Tensor
+
+Scalar = bool | int | float
+
+
+class Arithmetic(Shaping):
+    """Operators and functions of each element, with NumPy's broadcasting."""
+
+    def __add__(self, other: Any) -> Tensor:
+        return binary(ops.add, self, other)
+
+    def __radd__(self, other: Any) -> Tensor:
+        return binary(ops.add, other, self)
+
+    def __sub__(self, other: Any) -> Tensor:
+        return binary(ops.sub, self, other)
+
+    def __rsub__(self, other: Any) -> Tensor:
+        return binary(ops.sub, other, self)
+
+    def __mul__(self, other: Any) -> Tensor:
+        return binary(ops.mul, self, other)
+
+    def __rmul__(self, other: Any) -> Tensor:
+        return binary(ops.mul, other, self)
+
+    def __truediv__(self, other: Any) -> Tensor:
+        return _divide(self, other)
+
+    def __rtruediv__(self, other: Any) -> Tensor:
+        return _divide(other, self)
+
+    def __floordiv__(self, other: Any) -> Tensor:
+        return binary(ops.floor_divide, self, other)
+
+    def __rfloordiv__(self, other: Any) -> Tensor:
+        return binary(ops.floor_divide, other, self)
+
+    def __mod__(self, other: Any) -> Tensor:
+        return binary(ops.remainder, self, other)
+
+    def __rmod__(self, other: Any) -> Tensor:
+        return binary(ops.remainder, other, self)
+
+    def __pow__(self, other: Any) -> Tensor:
+        return binary(ops.pow_, self, other)
+
+    def __rpow__(self, other: Any) -> Tensor:
+        return binary(ops.pow_, other, self)
+
+    def __neg__(self) -> Tensor:
+        return self.apply(ops.neg, self)
+
+    def __pos__(self) -> Tensor:
+        return cast("Tensor", self)
+
+    def __abs__(self) -> Tensor:
+        return self.apply(ops.abs_, self)
+
+    def __matmul__(self, other: Any) -> Tensor:
+        return _matmul(self, other)
+
+    def __rmatmul__(self, other: Any) -> Tensor:
+        return _matmul(other, self)
+
+    def __eq__(self, other: object) -> Tensor:  # type: ignore[override]
+        return binary(ops.equal, self, other)
+
+    def __ne__(self, other: object) -> Tensor:  # type: ignore[override]
+        return binary(ops.not_equal, self, other)
+
+    def __lt__(self, other: Any) -> Tensor:
+        return binary(ops.less, self, other)
+
+    def __le__(self, other: Any) -> Tensor:
+        return binary(ops.less_equal, self, other)
+
+    def __gt__(self, other: Any) -> Tensor:
+        return binary(ops.greater, self, other)
+
+    def __ge__(self, other: Any) -> Tensor:
+        return binary(ops.greater_equal, self, other)
+
+    def __and__(self, other: Any) -> Tensor:
+        return binary(ops.bitwise_and, self, other)
+
+    def __or__(self, other: Any) -> Tensor:
+        return binary(ops.bitwise_or, self, other)
+
+    def __xor__(self, other: Any) -> Tensor:
+        return binary(ops.bitwise_xor, self, other)
+
+    def __invert__(self) -> Tensor:
+        return self.apply(ops.invert, self)
+
+    def add(self, other: Any) -> Tensor:
+        """Return self + other."""
+        return binary(ops.add, self, other)
+
+    def sub(self, other: Any) -> Tensor:
+        """Return self - other."""
+        return binary(ops.sub, self, other)
+
+    def mul(self, other: Any) -> Tensor:
+        """Return self * other."""
+        return binary(ops.mul, self, other)
+
+    def div(self, other: Any) -> Tensor:
+        """Return self / other."""
+        return _divide(self, other)
+
+    def neg(self) -> Tensor:
+        """Return -self."""
+        return -self
+
+    def pow(self, exponent: Any) -> Tensor:
+        """Return self ** exponent."""
+        return binary(ops.pow_, self, exponent)
+
+    def abs(self) -> Tensor:
+        """Return the absolute value; its slope at 0 is taken as 0."""
+        return abs(self)
+
+    def square(self) -> Tensor:
+        """Return self * self."""
+        return binary(ops.mul, self, self)
+
+    def matmul(self, other: Any) -> Tensor:
+        """Return self @ other."""
+        return _matmul(self, other)
+
+    def mm(self, other: Tensor) -> Tensor:
+        """Return the product of two matrices."""
+        _same_ndim("mm", 2, self, other)
+        return _matmul(self, other)
+
+    def bmm(self, other: Tensor) -> Tensor:
+        """Return the products of two batches of matrices."""
+        _same_ndim("bmm", 3, self, other)
+        return _matmul(self, other)
+
+    def dot(self, other: Tensor) -> Tensor:
+        """Return the inner product of two vectors."""
+        _same_ndim("dot", 1, self, other)
+        return _matmul(self, other)
+
+    def eq(self, other: Any) -> Tensor:
+        """Return self == other, element by element."""
+        return binary(ops.equal, self, other)
+
+    def ne(self, other: Any) -> Tensor:
+        """Return self != other, element by element."""
+        return binary(ops.not_equal, self, other)
+
+    def lt(self, other: Any) -> Tensor:
+        """Return self < other, element by element."""
+        return binary(ops.less, self, other)
+
+    def le(self, other: Any) -> Tensor:
+        """Return self <= other, element by element."""
+        return binary(ops.less_equal, self, other)
+
+    def gt(self, other: Any) -> Tensor:
+        """Return self > other, element by element."""
+        return binary(ops.greater, self, other)
+
+    def ge(self, other: Any) -> Tensor:
+        """Return self >= other, element by element."""
+        return binary(ops.greater_equal, self, other)
+
+    def exp(self) -> Tensor:
+        """Return e to the power of each element."""
+        return unary(ops.exp, self)
+
+    def log(self) -> Tensor:
+        """Return the natural logarithm; log(0) is -inf, below 0 it is NaN."""
+        return unary(ops.log, self)
+
+    def log1p(self) -> Tensor:
+        """Return log(1 + self), accurate near 0."""
+        return unary(ops.log1p, self)
+
+    def sqrt(self) -> Tensor:
+        """Return the square root; NaN below 0."""
+        return unary(ops.sqrt, self)
+
+    def rsqrt(self) -> Tensor:
+        """Return 1 / sqrt(self)."""
+        return _divide(1.0, self.sqrt())
+
+    def reciprocal(self) -> Tensor:
+        """Return 1 / self."""
+        return _divide(1.0, self)
+
+    def sin(self) -> Tensor:
+        """Return the sine of an angle in radians."""
+        return unary(ops.sin, self)
+
+    def cos(self) -> Tensor:
+        """Return the cosine of an angle in radians."""
+        return unary(ops.cos, self)
+
+    def tanh(self) -> Tensor:
+        """Return (eˣ - e⁻ˣ) / (eˣ + e⁻ˣ)."""
+        return unary(ops.tanh, self)
+
+    def sigmoid(self) -> Tensor:
+        """Return 1 / (1 + e⁻ˣ)."""
+        return unary(ops.sigmoid, self)
+
+    def relu(self) -> Tensor:
+        """Return max(x, 0); its slope at 0 is taken as 0."""
+        return self.apply(ops.relu, self)
+
+    def softplus(self) -> Tensor:
+        """Return log(1 + eˣ)."""
+        return unary(ops.softplus, self)
+
+    def erf(self) -> Tensor:
+        """Return 2/√π ∫₀ˣ e^(-t²) dt."""
+        return unary(ops.erf, self)
+
+    def sign(self) -> Tensor:
+        """Return -1, 0 or 1. Has no gradient."""
+        return self.apply(ops.sign, self)
+
+    def floor(self) -> Tensor:
+        """Round down. Has no gradient."""
+        return self.apply(ops.floor, self)
+
+    def ceil(self) -> Tensor:
+        """Round up. Has no gradient."""
+        return self.apply(ops.ceil, self)
+
+    def round(self) -> Tensor:
+        """Round to the nearest integer, halves to even. Has no gradient."""
+        return self.apply(ops.round_, self)
+
+    def isnan(self) -> Tensor:
+        """Return whether each element is NaN."""
+        return self.apply(ops.isnan, self)
+
+    def isinf(self) -> Tensor:
+        """Return whether each element is infinite."""
+        return self.apply(ops.isinf, self)
+
+    def isfinite(self) -> Tensor:
+        """Return whether each element is neither NaN nor infinite."""
+        return ~(self.isnan() | self.isinf())
+
+    def clamp(self, min: Scalar | None = None, max: Scalar | None = None) -> Tensor:
+        """Return each element limited to [min, max]. The slope is 1 inside and at the limits."""
+        if min is None and max is None:
+            raise ArgumentError("clamp needs min, max or both")
+        low, high = (None if limit is None else float(limit) for limit in (min, max))
+        return self.apply(ops.clip, self, low=low, high=high)
+
+    clip = clamp
+
+    def maximum(self, other: Any) -> Tensor:
+        """Return the larger of each pair; equal ones share the gradient."""
+        return binary(ops.maximum, self, other)
+
+    def minimum(self, other: Any) -> Tensor:
+        """Return the smaller of each pair; equal ones share the gradient."""
+        return binary(ops.minimum, self, other)
+
+    def where(self, condition: Tensor, other: Any) -> Tensor:
+        """Return self where `condition` holds, else `other`."""
+        return where(condition, self, other)
+
+    def masked_fill(self, mask: Tensor, value: Scalar) -> Tensor:
+        """Return self with `value` where `mask` holds."""
+        return where(mask, value, self)
+
+
+def _divide(a: Any, b: Any) -> Tensor:
+    """True division; integers become floats of the default type first."""
+    a = a.to(get_default_dtype()) if isinstance(a, Operand) and a._array.dtype.kind != "f" else a
+    b = b.to(get_default_dtype()) if isinstance(b, Operand) and b._array.dtype.kind != "f" else b
+    return binary(ops.div, a, b)
+
+
+def _same_ndim(name: str, ndim: int, *tensors: Operand) -> None:
+    if any(x.ndim != ndim for x in tensors):
+        shapes = " and ".join(str(x.shape) for x in tensors)
+        raise ShapeError(f"`{name}` takes tensors with {ndim} axes, not {shapes}; see matmul")
+
+
+def _matmul(a: Any, b: Any) -> Tensor:
+    """Product of matrices, vectors or batches of matrices, with NumPy's rules."""
+    like = a if isinstance(a, Operand) else b
+    a = operand(a, like)
+    b = operand(b, like)
+    if not isinstance(a, Arithmetic) or not isinstance(b, Arithmetic):
+        return cast("Tensor", NotImplemented)
+    if a.ndim == 0 or b.ndim == 0:
+        raise ShapeError(f"`matmul` needs at least one axis each, not {a.shape} and {b.shape}")
+    if a._array.dtype != b._array.dtype:
+        raise DtypeError(
+            f"`matmul` got {a.dtype} {a.shape} and {b.dtype} {b.shape}; convert one of them"
+        )
+    vector_a, vector_b = a.ndim == 1, b.ndim == 1
+    left = a.reshape((1, *a.shape)) if vector_a else a
+    right = b.reshape((*b.shape, 1)) if vector_b else b
+    if left.shape[-1] != right.shape[-2]:
+        raise ShapeError(
+            f"`matmul` of {a.shape} and {b.shape}: the last axis of the first has length "
+            f"{left.shape[-1]}, the matching axis of the second {right.shape[-2]}; "
+            "a transpose (.mT) may be missing"
+        )
+    out = like.apply(ops.matmul, left, right)
+    if vector_a and vector_b:
+        return out.reshape(())
+    if vector_a:
+        return out.squeeze(-2)
+    return out.squeeze(-1) if vector_b else out
+
+
+def where(condition: Any, a: Any, b: Any) -> Tensor:
+    """Return `a` where `condition` holds, else `b`; all three are broadcast.
+
+    Raises:
+        DtypeError: if `condition` is not boolean, or `a` and `b` are of two floating types.
+    """
+    like = next((x for x in (condition, a, b) if isinstance(x, Operand)), None)
+    if like is None:
+        raise DtypeError("`where` needs a tensor of booleans as its condition, such as x > 0")
+    condition, a, b = operand(condition, like), operand(a, like), operand(b, like)
+    if not isinstance(condition, Operand) or condition._array.dtype.kind != "b":
+        raise DtypeError("`where` needs a tensor of booleans as its condition, such as x > 0")
+    if not isinstance(a, Operand) and not isinstance(b, Operand):
+        a = like._wrap(array_of(a, None, get_default_dtype()))
+    if isinstance(a, Operand) and isinstance(b, Operand) and a._array.dtype != b._array.dtype:
+        a, b = same_type(ops.where, a, b)
+    return like.apply(ops.where, condition, a, b)

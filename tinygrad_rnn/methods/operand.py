@@ -1,0 +1,161 @@
+"""What the methods of a Tensor build on: its array, `apply`, and conversion to another type.
+
+The methods are mixed into Tensor family by family, so that each family is a file of its own. They
+reach the engine only through `self.apply`, and never import Tensor.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from tinygrad_rnn import ops
+from tinygrad_rnn.arguments import Array, Shape, array_of
+from tinygrad_rnn.dtypes import Dtype, bool_, float32, float64, get_default_dtype, int32, int64
+from tinygrad_rnn.errors import DtypeError
+from tinygrad_rnn.ops import Primitive
+
+if TYPE_CHECKING:
+    from tinygrad_rnn.tensor import Tensor
+
+
+# Inside the class the plain names are methods.
+Bool = bool
+Int = int
+
+
+class Operand:
+    """An array to which primitives can be applied."""
+
+    _array: Array
+
+    @staticmethod
+    def apply(primitive: Primitive, *inputs: Any, **params: Any) -> Tensor:
+        """Apply a primitive. Tensor says how."""
+        raise NotImplementedError
+
+    @staticmethod
+    def _wrap(array: Array) -> Tensor:
+        raise NotImplementedError
+
+    @property
+    def shape(self) -> Shape:
+        """Length of each axis."""
+        return self._array.shape
+
+    @property
+    def ndim(self) -> Int:
+        """Number of axes."""
+        return self._array.ndim
+
+    @property
+    def dtype(self) -> Dtype:
+        """Element type."""
+        return self._array.dtype
+
+    def to(self, dtype: Any) -> Tensor:
+        """Return it with another element type (a dtype, or a tensor of that type)."""
+        if isinstance(dtype, Operand):
+            dtype = dtype.dtype
+        elif isinstance(dtype, str) and dtype == "cpu":
+            return cast("Tensor", self)
+        dtype = np.dtype(dtype)
+        if dtype == self._array.dtype:
+            return cast("Tensor", self)
+        if dtype.kind not in "fiub" or (dtype.kind == "f" and dtype not in (float32, float64)):
+            raise DtypeError(f"there are no {dtype} tensors; use float32, float64, int64 or bool")
+        return self.apply(ops.cast, self, dtype=dtype)
+
+    def float(self) -> Tensor:
+        """Return it as float32."""
+        return self.to(float32)
+
+    def double(self) -> Tensor:
+        """Return it as float64."""
+        return self.to(float64)
+
+    def long(self) -> Tensor:
+        """Return it as int64."""
+        return self.to(int64)
+
+    def int(self) -> Tensor:
+        """Return it as int32."""
+        return self.to(int32)
+
+    def bool(self) -> Tensor:
+        """Return whether each element is other than 0."""
+        return self.to(bool_)
+
+    def cpu(self) -> Tensor:
+        """Return self: everything is on the CPU."""
+        return cast("Tensor", self)
+
+    def clone(self) -> Tensor:
+        """Return a copy, in the graph."""
+        return self.apply(ops.copy, self)
+
+    def contiguous(self) -> Tensor:
+        """Return self if it is contiguous, else a contiguous copy."""
+        return cast("Tensor", self) if self._array.flags.c_contiguous else self.clone()
+
+    def new_zeros(self, shape: Shape) -> Tensor:
+        """Return zeros of this tensor's type."""
+        return self._wrap(np.zeros(shape, self._array.dtype))
+
+
+def operand(x: Any, like: Operand) -> Any:
+    """Return an operand as a Tensor or a Python number, NotImplemented if it is neither."""
+    if isinstance(x, Operand):
+        return x
+    if isinstance(x, (bool, int)):
+        return x
+    if isinstance(x, float):
+        return float(x)
+    if isinstance(x, (np.ndarray, np.generic)):
+        return like._wrap(array_of(x, None, get_default_dtype()))
+    return NotImplemented
+
+
+def binary(primitive: Primitive, a: Any, b: Any) -> Tensor:
+    """Apply a primitive to two operands, at least one of them a Tensor, of one element type."""
+    like = a if isinstance(a, Operand) else b
+    a = operand(a, like)
+    b = operand(b, like)
+    if a is NotImplemented or b is NotImplemented:
+        return cast("Tensor", NotImplemented)
+    if isinstance(a, Operand) and isinstance(b, Operand):
+        if a._array.dtype != b._array.dtype:
+            a, b = same_type(primitive, a, b)
+    elif isinstance(a, Operand):
+        if type(b) is float and a._array.dtype.kind != "f":
+            a = a.to(get_default_dtype())
+    elif type(a) is float and b._array.dtype.kind != "f":
+        b = b.to(get_default_dtype())
+    return like.apply(primitive, a, b)
+
+
+def same_type(primitive: Primitive, a: Any, b: Any) -> tuple[Any, Any]:
+    """Bring two operands to one type: integers join floats, two floating types are refused."""
+    kinds = a._array.dtype.kind + b._array.dtype.kind
+    if kinds == "ff":
+        raise DtypeError(
+            f"`{primitive.name}` got {a.dtype} {a.shape} and {b.dtype} {b.shape}; "
+            "convert one of them with .float() or .double()"
+        )
+    # NumPy's own rule already gives float32 for booleans, and an integer for two integers.
+    if "f" in kinds and "b" not in kinds:
+        return (a, b.to(a.dtype)) if kinds[0] == "f" else (a.to(b.dtype), b)
+    return a, b
+
+
+def unary(primitive: Primitive, x: Operand) -> Tensor:
+    """Apply a primitive that is defined for floating tensors only."""
+    require_float(x, primitive.name)
+    return x.apply(primitive, x)
+
+
+def require_float(x: Operand, name: str) -> None:
+    """Raise DtypeError if `x` holds integers or booleans."""
+    if x._array.dtype.kind != "f":
+        raise DtypeError(f"`{name}` needs a floating tensor, not {x.dtype}; convert with .float()")

@@ -1,0 +1,144 @@
+"""Reductions and scans: sums, extremes, norms, and softmax along axes."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from tinygrad_rnn import ops
+from tinygrad_rnn.arguments import Shape, axes_of, axis_of
+from tinygrad_rnn.dtypes import bool_, int64
+from tinygrad_rnn.methods.arithmetic import Arithmetic
+from tinygrad_rnn.methods.operand import Bool, Int, require_float
+from tinygrad_rnn.ops import Primitive
+
+if TYPE_CHECKING:
+    from tinygrad_rnn.tensor import Tensor
+
+
+class MaxMin(NamedTuple):
+    """Extreme values along an axis, and where they were found."""
+
+    values: Tensor
+    indices: Tensor
+
+
+class Reductions(Arithmetic):
+    """Methods that reduce or scan axes: `dim` is an axis, several, or None for all of them."""
+
+    def sum(self, dim: Any = None, keepdim: Bool = False) -> Tensor:
+        """Return the sum over axes (all of them by default)."""
+        x = self.to(int64) if self._array.dtype == bool_ else cast("Tensor", self)
+        return x._reduce(ops.sum_, dim, keepdim)
+
+    def mean(self, dim: Any = None, keepdim: Bool = False) -> Tensor:
+        """Return the mean over axes; NaN over nothing."""
+        require_float(self, "mean")
+        count = math.prod(self.shape[axis] for axis in axes_of(dim, self.ndim))
+        return self.sum(dim, keepdim) * (1.0 / count if count else math.nan)
+
+    def var(self, dim: Any = None, correction: Int = 1, keepdim: Bool = False) -> Tensor:
+        """Return Σ(x - mean)² / (n - correction) over axes."""
+        require_float(self, "var")
+        count = math.prod(self.shape[axis] for axis in axes_of(dim, self.ndim))
+        divisor = count - correction
+        centred = self - self.mean(dim, keepdim=True)
+        return (centred * centred).sum(dim, keepdim) * (1.0 / divisor if divisor > 0 else math.nan)
+
+    def std(self, dim: Any = None, correction: Int = 1, keepdim: Bool = False) -> Tensor:
+        """Return the square root of `var`."""
+        return self.var(dim, correction, keepdim).sqrt()
+
+    def amax(self, dim: Any = None, keepdim: Bool = False) -> Tensor:
+        """Return the largest element over axes; equal ones share the gradient."""
+        return self._reduce(ops.amax, dim, keepdim)
+
+    def amin(self, dim: Any = None, keepdim: Bool = False) -> Tensor:
+        """Return the smallest element over axes; equal ones share the gradient."""
+        return self._reduce(ops.amin, dim, keepdim)
+
+    def max(self, dim: Any = None, keepdim: Bool = False) -> Any:
+        """Return the largest element; or `(values, indices)` along one axis; or of two tensors."""
+        if isinstance(dim, Reductions):
+            return self.maximum(dim)
+        if dim is None:
+            return self.amax()
+        return self._extreme(ops.argmax, dim, keepdim)
+
+    def min(self, dim: Any = None, keepdim: Bool = False) -> Any:
+        """Return the smallest element; or `(values, indices)` along one axis; or of two tensors."""
+        if isinstance(dim, Reductions):
+            return self.minimum(dim)
+        if dim is None:
+            return self.amin()
+        return self._extreme(ops.argmin, dim, keepdim)
+
+    def argmax(self, dim: Int | None = None, keepdim: Bool = False) -> Tensor:
+        """Return the index of the largest element, the first of equal ones."""
+        axis = None if dim is None else axis_of(dim, self.ndim)
+        return self.apply(ops.argmax, self, axis=axis, keepdims=keepdim)
+
+    def argmin(self, dim: Int | None = None, keepdim: Bool = False) -> Tensor:
+        """Return the index of the smallest element, the first of equal ones."""
+        axis = None if dim is None else axis_of(dim, self.ndim)
+        return self.apply(ops.argmin, self, axis=axis, keepdims=keepdim)
+
+    def any(self, dim: Any = None, keepdim: Bool = False) -> Tensor:
+        """Return whether any element is true."""
+        return self._reduce(ops.any_, dim, keepdim)
+
+    def all(self, dim: Any = None, keepdim: Bool = False) -> Tensor:
+        """Return whether all elements are true."""
+        return self._reduce(ops.all_, dim, keepdim)
+
+    def logsumexp(self, dim: Any, keepdim: Bool = False) -> Tensor:
+        """Return log Σ eˣ over axes, without overflow."""
+        require_float(self, "logsumexp")
+        return self._reduce(ops.logsumexp, dim, keepdim)
+
+    def norm(self, p: Any = 2, dim: Any = None, keepdim: Bool = False) -> Tensor:
+        """Return (Σ|x|ᵖ)^(1/p) over axes; p may be infinite. The slope at 0 is taken as 0."""
+        require_float(self, "norm")
+        if p == 2:
+            return self._reduce(ops.norm, dim, keepdim)
+        if p == math.inf:
+            return self.abs().amax(dim, keepdim)
+        if p == 1:
+            return self.abs().sum(dim, keepdim)
+        return self.abs().pow(p).sum(dim, keepdim).pow(1.0 / p)
+
+    def cumsum(self, dim: Int) -> Tensor:
+        """Return the running sum along an axis."""
+        return self.apply(ops.cumsum, self, axis=axis_of(dim, self.ndim))
+
+    def softmax(self, dim: Int) -> Tensor:
+        """Return eˣ / Σ eˣ along an axis."""
+        require_float(self, "softmax")
+        return self.apply(ops.softmax, self, axis=axis_of(dim, self.ndim))
+
+    def log_softmax(self, dim: Int) -> Tensor:
+        """Return x - log Σ eˣ along an axis."""
+        require_float(self, "log_softmax")
+        axis = axis_of(dim, self.ndim)
+        return self.apply(ops.log_softmax, self, axis=axis)
+
+    def _reduce(self, primitive: Primitive, dim: Any, keepdim: Bool) -> Tensor:
+        axis = axes_of(dim, self.ndim)
+        return self.apply(primitive, self, axis=axis, keepdims=keepdim)
+
+    def _extreme(self, primitive: Primitive, dim: Int, keepdim: Bool) -> MaxMin:
+        axis = axis_of(dim, self.ndim)
+        indices = self.apply(primitive, self, axis=axis, keepdims=True)
+        values = self.gather(axis, indices)
+        if keepdim:
+            return MaxMin(values, indices)
+        return MaxMin(values.squeeze(axis), indices.squeeze(axis))
+
+    def sum_to_size(self, shape: Shape) -> Tensor:
+        """Sum over the axes along which `shape` was broadcast to this shape."""
+        extra = self.ndim - len(shape)
+        repeated = tuple(
+            i for i, n in enumerate(self.shape) if i < extra or (shape[i - extra] == 1 and n != 1)
+        )
+        summed = self._reduce(ops.sum_, repeated, True) if repeated else cast("Tensor", self)
+        return summed.reshape(shape) if extra else summed

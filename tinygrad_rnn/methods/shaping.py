@@ -1,0 +1,212 @@
+"""Shape, order and selection: methods that move numbers without changing them."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tinygrad_rnn import ops
+from tinygrad_rnn.arguments import axes_of, axis_of, shape_of
+from tinygrad_rnn.errors import ArgumentError, DtypeError, OutOfRangeError, ShapeError
+from tinygrad_rnn.methods.operand import Int, Operand
+
+if TYPE_CHECKING:
+    from tinygrad_rnn.tensor import Tensor
+
+
+class Shaping(Operand):
+    """Reshaping, transposing, joining back, slicing, indexing, gathering and scattering."""
+
+    @property
+    def T(self) -> Tensor:  # noqa: N802 - PyTorch's and NumPy's name
+        """The axes in reverse order."""
+        return self.permute(tuple(range(self.ndim))[::-1])
+
+    @property
+    def mT(self) -> Tensor:  # noqa: N802 - PyTorch's and NumPy's name
+        """The last two axes exchanged."""
+        return self.transpose(-1, -2)
+
+    def reshape(self, *shape: Any) -> Tensor:
+        """Return the elements in another shape; one length may be -1."""
+        return self.apply(ops.reshape, self, shape=shape_of(shape))
+
+    view = reshape
+
+    def flatten(self, start_dim: Int = 0, end_dim: Int = -1) -> Tensor:
+        """Join the axes from `start_dim` to `end_dim` into one."""
+        start, end = axis_of(start_dim, self.ndim), axis_of(end_dim, self.ndim)
+        middle = math.prod(self.shape[start : end + 1])
+        return self.reshape((*self.shape[:start], middle, *self.shape[end + 1 :]))
+
+    def permute(self, *axes: Any) -> Tensor:
+        """Return the axes in another order."""
+        order = tuple(axis_of(axis, self.ndim) for axis in shape_of(axes))
+        return self.apply(ops.permute, self, axes=order)
+
+    def transpose(self, dim0: Int, dim1: Int) -> Tensor:
+        """Exchange two axes."""
+        order = list(range(self.ndim))
+        a, b = axis_of(dim0, self.ndim), axis_of(dim1, self.ndim)
+        order[a], order[b] = order[b], order[a]
+        return self.apply(ops.permute, self, axes=tuple(order))
+
+    def t(self) -> Tensor:
+        """Exchange the axes of a matrix; a vector stays as it is."""
+        if self.ndim > 2:
+            raise ShapeError(f"t() takes a matrix, not shape {self.shape}; use transpose or mT")
+        return self.T
+
+    def expand(self, *shape: Any) -> Tensor:
+        """Return a view with axes of length 1 repeated; -1 keeps a length."""
+        wanted = shape_of(shape)
+        lead = len(wanted) - self.ndim
+        full = tuple(self.shape[i - lead] if n == -1 else n for i, n in enumerate(wanted))
+        return self.apply(ops.expand, self, shape=full)
+
+    def expand_as(self, other: Tensor) -> Tensor:
+        """Expand to the shape of `other`."""
+        return self.expand(other.shape)
+
+    def repeat(self, *counts: Any) -> Tensor:
+        """Return copies side by side, `counts` many along each axis."""
+        times = shape_of(counts)
+        lead = len(times) - self.ndim
+        x = self.reshape((1,) * lead + self.shape)
+        apart = tuple(n for length in x.shape for n in (1, length))
+        spread = tuple(n for pair in zip(times, x.shape, strict=True) for n in pair)
+        joined = tuple(count * n for count, n in zip(times, x.shape, strict=True))
+        return x.reshape(apart).expand(spread).reshape(joined)
+
+    def squeeze(self, dim: Any = None) -> Tensor:
+        """Drop axes of length 1: all of them, or those named if they have length 1."""
+        axes = axes_of(dim, self.ndim)
+        return self.reshape(tuple(n for i, n in enumerate(self.shape) if n != 1 or i not in axes))
+
+    def unsqueeze(self, dim: Int) -> Tensor:
+        """Insert an axis of length 1 at `dim`."""
+        at = axis_of(dim, self.ndim + 1)
+        return self.reshape((*self.shape[:at], 1, *self.shape[at:]))
+
+    def unbind(self, dim: Int = 0) -> tuple[Tensor, ...]:
+        """Return the slices along an axis, without that axis."""
+        return tuple(self.apply(ops.unbind, self, axis=axis_of(dim, self.ndim)))
+
+    def split(self, split_size: Any, dim: Int = 0) -> tuple[Tensor, ...]:
+        """Cut an axis into pieces of `split_size` (the last may be shorter), or of given sizes."""
+        axis = axis_of(dim, self.ndim)
+        length = self.shape[axis]
+        if isinstance(split_size, int):
+            if split_size < 1:
+                raise ArgumentError(f"split needs pieces of at least 1 element, not {split_size}")
+            sizes = tuple(
+                min(split_size, length - start) for start in range(0, max(length, 1), split_size)
+            )
+        else:
+            sizes = tuple(int(size) for size in split_size)
+            if sum(sizes) != length:
+                raise ShapeError(
+                    f"sizes {sizes} do not add up to {length}, the length of axis {dim}"
+                )
+        return tuple(self.apply(ops.split, self, sizes=sizes, axis=axis))
+
+    def chunk(self, chunks: Int, dim: Int = 0) -> tuple[Tensor, ...]:
+        """Cut an axis into at most `chunks` pieces of equal size (the last may be shorter)."""
+        if chunks < 1:
+            raise ArgumentError(f"chunk needs at least 1 piece, not {chunks}")
+        length = self.shape[axis_of(dim, self.ndim)]
+        return self.split(max(1, -(-length // chunks)), dim)
+
+    def flip(self, *dims: Any) -> Tensor:
+        """Reverse the order along axes."""
+        axes = axes_of(shape_of(dims), self.ndim)
+        index = tuple(slice(None, None, -1) if i in axes else slice(None) for i in range(self.ndim))
+        return self.apply(ops.getitem, self, index=index)
+
+    def narrow(self, dim: Int, start: Int, length: Int) -> Tensor:
+        """Return `length` elements of an axis from `start`."""
+        before = (slice(None),) * axis_of(dim, self.ndim)
+        return self[(*before, slice(start, start + length))]
+
+    def select(self, dim: Int, index: Int) -> Tensor:
+        """Return one slice of an axis, without that axis."""
+        before = (slice(None),) * axis_of(dim, self.ndim)
+        return self[(*before, index)]
+
+    def __getitem__(self, index: Any) -> Tensor:
+        template, arrays = split_index(self, index)
+        return self.apply(ops.getitem, self, *arrays, index=template)
+
+    def index_select(self, dim: Int, index: Tensor) -> Tensor:
+        """Return the slices of an axis that a vector of integers names."""
+        before = (slice(None),) * axis_of(dim, self.ndim)
+        return self[(*before, index)]
+
+    def masked_select(self, mask: Tensor) -> Tensor:
+        """Return the elements where `mask` holds, as a vector."""
+        return self[mask]
+
+    def gather(self, dim: Int, index: Tensor) -> Tensor:
+        """Return out[i][j][k] = self[i][index[i][j][k]][k], for dim = 1."""
+        axis = axis_of(dim, self.ndim)
+        x = _trimmed_to(self, index, axis, "gather")
+        _check_range(index, self.shape[axis], "gather")
+        return self.apply(ops.gather, x, index, axis=axis)
+
+    def scatter_add(self, dim: Int, index: Tensor, src: Tensor) -> Tensor:
+        """Return a copy with src[i][j][k] added at [i][index[i][j][k]][k], for dim = 1."""
+        axis = axis_of(dim, self.ndim)
+        _check_range(index, self.shape[axis], "scatter_add")
+        source = src[tuple(slice(n) for n in index.shape)]
+        return self.apply(ops.scatter_add, self, index, source, axis=axis)
+
+
+def _trimmed_to(x: Shaping, index: Tensor, axis: int, name: str) -> Tensor:
+    """Cut `x` to the extent of `index` on all axes but one, as gather's definition allows."""
+    if x.ndim != index.ndim or any(
+        n > m for i, (n, m) in enumerate(zip(index.shape, x.shape, strict=True)) if i != axis
+    ):
+        raise ShapeError(
+            f"`{name}` of {x.shape} with an index of {index.shape} on axis {axis}: the index needs "
+            "as many axes, and elsewhere no greater lengths"
+        )
+    if all(n == m for i, (n, m) in enumerate(zip(index.shape, x.shape, strict=True)) if i != axis):
+        return cast("Tensor", x)
+    return x[tuple(slice(None) if i == axis else slice(n) for i, n in enumerate(index.shape))]
+
+
+def _check_range(index: Tensor, length: int, name: str) -> None:
+    array = index._array
+    if array.dtype.kind not in "iu":
+        raise DtypeError(f"`{name}` needs an index of integers, not {index.dtype}")
+    if array.size and (array.min() < 0 or array.max() >= length):
+        wrong = array.min() if array.min() < 0 else array.max()
+        raise OutOfRangeError(f"`{name}` got index {wrong} for an axis of length {length}")
+
+
+def split_index(x: Operand, index: Any) -> tuple[tuple[Any, ...], list[Any]]:
+    """Split an index into a template of slices and numbers, and the index arrays apart."""
+    template: list[Any] = []
+    arrays: list[Any] = []
+    for part in index if isinstance(index, tuple) else (index,):
+        if isinstance(part, (list, np.ndarray)):
+            # An empty list is an index of nothing, not of floats.
+            part = x._wrap(np.asarray(part, np.int64 if len(part) == 0 else None))
+        if isinstance(part, Operand):
+            if part._array.dtype.kind not in "iub":
+                raise DtypeError(
+                    f"an index must be made of integers or booleans, not {part.dtype}; "
+                    "convert with .long()"
+                )
+            template.append(ops.ARRAY)
+            arrays.append(part)
+        elif part is None or part is Ellipsis or isinstance(part, (int, slice, np.integer)):
+            template.append(part)
+        else:
+            raise DtypeError(
+                f"an index must be made of integers, slices, None, ... or integer and boolean "
+                f"tensors, not {type(part).__name__}"
+            )
+    return tuple(template), arrays

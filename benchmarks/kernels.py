@@ -19,6 +19,10 @@ from collections.abc import Callable
 from typing import Any
 
 ROUND_SECONDS = 1.5e-3
+# Libraries' idle threads spin for a while after their work; a pause puts them to sleep, so that
+# each contender has the CPUs to itself, and then wakes its own.
+SETTLE_SECONDS = 4e-3
+WARM_SECONDS = 1e-3
 PEAK_SUMS = 12
 PEAK_STEPS = 100_000
 WEIGHTS = [
@@ -57,7 +61,10 @@ def medians(contenders: dict[str, Work], rounds: int) -> dict[str, float]:
     for _ in range(rounds):
         for name, work in contenders.items():
             repeats = range(calls[name])
-            work()
+            time.sleep(SETTLE_SECONDS)
+            warm_until = time.perf_counter() + WARM_SECONDS
+            while time.perf_counter() < warm_until:
+                work()
             start = time.perf_counter()
             for _ in repeats:
                 work()
@@ -140,7 +147,9 @@ def bench_matmul(quick: bool, rounds: int, torch: Any, findings: dict[str, Any])
     rows = QUICK_ROWS if quick else ROWS
     shapes = [(m, k, n) for k, n in weights for m in rows] + ODD
     print("matmul, GFLOP/s; B row-major, or its transpose with unit stride along K")
-    print(f"{'M x K x N':>16} {'B':>5} {'packed':>7} {'eager':>7} {'NumPy':>7} {'PyTorch':>7}", end="")
+    print(
+        f"{'M x K x N':>16} {'B':>5} {'packed':>7} {'eager':>7} {'NumPy':>7} {'PyTorch':>7}", end=""
+    )
     print(f" {'peak':>6} {'packed/peak':>11} {'eager/NumPy':>11}")
     shares = []
     ratios = []
@@ -212,7 +221,8 @@ def bench_elements(rounds: int, torch: Any, findings: dict[str, Any]) -> None:
                 contenders["NumPy"] = lambda x=x, other=numpy_functions[name]: other(x)
             if torch is not None:
                 tensor = torch.from_numpy(x)
-                contenders["PyTorch"] = lambda t=tensor, other=getattr(torch, name): other(t)
+                other = getattr(torch, name)
+                contenders["PyTorch"] = lambda t=tensor, other=other: other(t)
             print_row(name, size, medians(contenders, rounds), ratios)
     for shape in ROWS_OF_SCORES:
         x = generator.standard_normal(shape, dtype=np.float32)
@@ -223,7 +233,8 @@ def bench_elements(rounds: int, torch: Any, findings: dict[str, Any]) -> None:
                 contenders["NumPy"] = lambda x=x: numpy_softmax(x)
             if torch is not None:
                 tensor = torch.from_numpy(x)
-                contenders["PyTorch"] = lambda t=tensor, other=getattr(torch, name): other(t, 1)
+                other = getattr(torch, name)
+                contenders["PyTorch"] = lambda t=tensor, other=other: other(t, 1)
             label = f"{shape[0]}x{shape[1]}"
             print_row(name, x.size, medians(contenders, rounds), ratios, label)
     out = np.empty(16_384, np.float32)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tinygrad_rnn.dtypes import dtype_of
 from tinygrad_rnn.errors import ArgumentError, DtypeError, OutOfRangeError
 
 Array = npt.NDArray[Any]
@@ -25,9 +26,6 @@ def axis_of(dim: Any, ndim: int) -> int:
     except TypeError:
         raise ArgumentError(f"an axis is an integer, not {dim!r}") from None
     if not -ndim <= axis < ndim:
-        if ndim == 0 and axis in (0, -1):
-            # As in PyTorch, a tensor without axes may be reduced over "its" axis.
-            return 0
         raise OutOfRangeError(
             f"there is no axis {axis} in a tensor with {ndim} axes; use {-ndim}..{ndim - 1}"
         )
@@ -39,8 +37,9 @@ def axes_of(dim: Any, ndim: int) -> tuple[int, ...]:
     if dim is None:
         return tuple(range(ndim))
     if ndim == 0:
+        # As in PyTorch, a tensor without axes may be reduced over "its" axis.
         for one in dim if isinstance(dim, (tuple, list)) else (dim,):
-            axis_of(one, ndim)
+            axis_of(one, 1)
         return ()
     if isinstance(dim, (tuple, list)):
         axes = tuple(sorted(axis_of(one, ndim) for one in dim))
@@ -60,12 +59,23 @@ def shape_of(sizes: tuple[Any, ...]) -> Shape:
         raise ArgumentError(f"a shape is made of integers, not {sizes!r}") from None
 
 
+def sizes_of(sizes: tuple[Any, ...]) -> Shape:
+    """Return a shape to be made, in which no length is negative."""
+    shape = shape_of(sizes)
+    if any(n < 0 for n in shape):
+        raise ArgumentError(f"a shape has no negative lengths, not {shape}")
+    return shape
+
+
 def array_of(data: Any, dtype: Any, default: np.dtype[Any]) -> Array:
     """Return `data` as an array that may share memory with it.
 
     Python floats become `default`; arrays keep their type unless `dtype` says otherwise.
     """
-    array = np.asarray(data)
+    try:
+        array = np.asarray(data)
+    except ValueError as error:
+        raise DtypeError(f"cannot make a tensor of this data: {error}") from error
     if array.dtype.kind not in "fiub" or array.dtype == np.float16 or array.dtype.itemsize > 8:
         raise DtypeError(
             f"cannot make a tensor of {array.dtype}: numbers are needed, as float32, float64, "
@@ -74,11 +84,18 @@ def array_of(data: Any, dtype: Any, default: np.dtype[Any]) -> Array:
     if dtype is None:
         python_floats = array.dtype == np.float64 and not isinstance(data, (np.ndarray, np.generic))
         dtype = default if python_floats else array.dtype
-    return array.astype(dtype, copy=False)
+    return array.astype(dtype_of(dtype), copy=False)
 
 
 def positive(n: int, name: str) -> int:
     """Return `n` if it is an integer of 1 or more. Raises ArgumentError."""
-    if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
         raise ArgumentError(f"{name} is an integer of 1 or more, not {n!r}")
-    return n
+    return int(n)
+
+
+def probability(p: float) -> float:
+    """Return `p` if it lies between 0 and 1. Raises ArgumentError."""
+    if isinstance(p, bool) or not isinstance(p, (int, float)) or not 0.0 <= p <= 1.0:
+        raise ArgumentError(f"a probability lies between 0 and 1, not {p!r}")
+    return float(p)

@@ -9,12 +9,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tinygrad_rnn import engine
-from tinygrad_rnn.context import caller, enable_grad, no_grad, state
+from tinygrad_rnn.context import caller, enable_grad, state
 from tinygrad_rnn.creation import zeros, zeros_like
 from tinygrad_rnn.errors import DtypeError, GraphError, ShapeError
 from tinygrad_rnn.functions import stack
 from tinygrad_rnn.generator import default_generator
-from tinygrad_rnn.tensor import Tensor, run_backward
+from tinygrad_rnn.tensor import Tensor, require_grad_of, run_backward
 
 
 def grad(
@@ -44,13 +44,11 @@ def grad(
         seeds: list[Tensor | None] = [None] * len(outs)
     else:
         seeds = [grad_outputs] if isinstance(grad_outputs, Tensor) else list(grad_outputs)
+    if any(not isinstance(o, Tensor) for o in outs):
+        raise DtypeError("grad differentiates Tensors")
     if len(seeds) != len(outs):
         raise ShapeError(f"{len(outs)} outputs, but {len(seeds)} gradients of outputs")
-    for i, x in enumerate(ins):
-        if not isinstance(x, Tensor) or not x.requires_grad:
-            raise GraphError(
-                f"input {i} requires no gradient; set requires_grad=True before it is used"
-            )
+    require_grad_of(ins)
     found = run_backward(outs, seeds, ins, retain_graph, create_graph)
     gradients = tuple(found.of(x) for x in ins)
     if not allow_unused:
@@ -140,6 +138,11 @@ def hvp(
 
 def _prepared(inputs: Sequence[Tensor], keep_history: bool) -> list[Tensor]:
     """Return inputs that require a gradient, cut off from their history unless it is wanted."""
+    for x in inputs:
+        if not isinstance(x, Tensor):
+            raise DtypeError(
+                f"a derivative is taken with respect to Tensors, not {type(x).__name__}"
+            )
     if keep_history:
         return [x if x.requires_grad else x.detach().requires_grad_() for x in inputs]
     return [x.detach().requires_grad_() for x in inputs]
@@ -163,15 +166,22 @@ class _Recomputed(engine.Node):
         outputs: int,
         random: dict[str, int],
     ) -> None:
-        super().__init__(inputs, outputs)
+        super().__init__(inputs, bytes([1] * len(inputs)), outputs)
         self.function = function
         self.args = args
         self.random = random
         self.site = caller()
 
-    def pull(self, gradients: Sequence[Any], wanted: Sequence[bool]) -> Sequence[Any]:
+    def pull(self, gradients: Sequence[Any], wanted: Sequence[int]) -> Sequence[Any]:
         """Run the function again with recording on, and go back through what it recorded."""
         assert self.inputs is not None
+        for x in (*self.inputs, *self.args):
+            memory = getattr(x, "_memory", None)
+            if memory is not None and memory.mutated_at > self.order:
+                raise GraphError(
+                    f"a tensor that {self.describe()} needs to compute again was overwritten at "
+                    f"{memory.site}. Call backward before assigning, or assign to a clone()."
+                )
         now = default_generator.get_state()
         default_generator.set_state(self.random)
         create_graph = state.grad_enabled
@@ -220,16 +230,17 @@ def checkpoint(function: Callable[..., Any], *args: Any) -> Any:
     before = engine.now()
     result = function(*args)
     outs = _as_tuple(result)
-    tracked = [o for o in outs if o.requires_grad]
-    if not tracked:
+    # A tensor that was only passed through keeps its place in the graph.
+    inside = [o.grad_fn is not None and o.grad_fn.order > before for o in outs]
+    if not any(inside):
         return result
-    boundary = _boundary(tracked, before)
+    boundary = _boundary([o for o, made in zip(outs, inside, strict=True) if made], before)
     node = _Recomputed(function, args, boundary, len(outs), random)
     linked = []
-    for slot, out in enumerate(outs):
-        with no_grad():
+    for slot, (out, made) in enumerate(zip(outs, inside, strict=True)):
+        fresh = out
+        if made:
             fresh = out.detach()
-        if out.requires_grad:
             fresh._requires_grad = True
             fresh._node = node
             fresh._slot = slot
@@ -240,23 +251,28 @@ def checkpoint(function: Callable[..., Any], *args: Any) -> Any:
 
 
 def _as_tuple(result: Any) -> tuple[Tensor, ...]:
-    outs = (result,) if isinstance(result, Tensor) else tuple(result)
-    if not all(isinstance(o, Tensor) for o in outs):
+    outs = (result,) if isinstance(result, Tensor) else result
+    if not isinstance(outs, (tuple, list)) or not all(isinstance(o, Tensor) for o in outs):
         raise DtypeError("checkpoint needs a function that returns a tensor or a tuple of tensors")
-    return outs
+    return tuple(outs)
 
 
 def _boundary(outputs: Sequence[Tensor], before: int) -> tuple[Tensor, ...]:
     """Return the tensors, recorded before a moment or leaves, that the outputs depend on."""
     found: dict[tuple[int, int], Any] = {}
-    for node in engine.reachable(outputs):
-        if node.order < before:
+    seen: set[engine.Node] = set()
+    pending = [o.grad_fn for o in outputs]
+    while pending:
+        node = pending.pop()
+        if node is None or node in seen:
             continue
-        for x in node.inputs or ():
-            if getattr(x, "requires_grad", False):
-                made_by = x._node
-                if made_by is None:
-                    found[id(x), -1] = x
-                elif made_by.order < before:
-                    found[id(made_by), x._slot] = x
+        seen.add(node)
+        for x in node.tracked_inputs():
+            made_by = x._node
+            if made_by is None:
+                found[id(x), -1] = x
+            elif made_by.order < before:
+                found[id(made_by), x._slot] = x
+            else:
+                pending.append(made_by)
     return tuple(found.values())

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import inspect
 import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, TypeVar
+from types import CodeType
+from typing import Any, NamedTuple, TypeVar, cast
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -29,10 +31,26 @@ class Scope(NamedTuple):
 
 
 class Site(NamedTuple):
-    """A line of the user's code."""
+    """A place in the user's code: compiled code, and the offset of an instruction in it.
 
-    file: str
-    line: int
+    Finding the line is left until someone asks, because a site is kept for every operation.
+    """
+
+    code: CodeType
+    offset: int
+
+    @property
+    def file(self) -> str:
+        """Path of the source file."""
+        return self.code.co_filename
+
+    @property
+    def line(self) -> int:
+        """Number of the line, counted from 1."""
+        for start, end, line in self.code.co_lines():
+            if start <= self.offset < end and line is not None:
+                return line
+        return self.code.co_firstlineno
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}"
@@ -47,14 +65,23 @@ class _State(threading.local):
 state = _State()
 
 
+# Whether a source file belongs to this package; asked once a file, then looked up.
+_is_own: dict[str, bool] = {}
+
+
 def caller() -> Site:
     """Return the nearest line on the call stack that is outside this package."""
     if state.site is not None:
         return state.site
     frame = sys._getframe(1)
-    while frame.f_code.co_filename.startswith(_PACKAGE) and frame.f_back is not None:
+    while True:
+        file = frame.f_code.co_filename
+        own = _is_own.get(file)
+        if own is None:
+            own = _is_own[file] = os.path.abspath(file).startswith(_PACKAGE)
+        if not own or frame.f_back is None:
+            return Site(frame.f_code, frame.f_lasti)
         frame = frame.f_back
-    return Site(frame.f_code.co_filename, frame.f_lineno)
 
 
 @contextlib.contextmanager
@@ -69,26 +96,38 @@ def scope(name: str = "", step: int | None = None) -> Iterator[None]:
         state.scope = before
 
 
-class set_grad_enabled:  # noqa: N801 - PyTorch's name
-    """Switch recording on or off at once; as `with set_grad_enabled(mode):`, for the block."""
+def _under(mode: bool, function: _Function) -> _Function:
+    """Return `function` with recording switched on or off while it runs."""
+    if inspect.isgeneratorfunction(function):
+
+        @functools.wraps(function)
+        def generator(*args: Any, **kwargs: Any) -> Any:
+            # A generator gives up control at each yield, and the mode with it.
+            steps = function(*args, **kwargs)
+            value = None
+            while True:
+                with _Mode(mode):
+                    try:
+                        item = steps.send(value)
+                    except StopIteration as stop:
+                        return stop.value
+                value = yield item
+
+        return cast(_Function, generator)
+
+    @functools.wraps(function)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        with _Mode(mode):
+            return function(*args, **kwargs)
+
+    return cast(_Function, wrapped)
+
+
+class _Mode:
+    """Recording on or off inside a `with` block."""
 
     def __init__(self, mode: bool) -> None:
-        self._before = state.grad_enabled
-        state.grad_enabled = bool(mode)
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *exception: object) -> None:
-        state.grad_enabled = self._before
-
-
-class _GradMode:
-    """Recording on or off inside a `with` block or a decorated function."""
-
-    _mode: bool
-
-    def __init__(self) -> None:
+        self._mode = mode
         self._before: list[bool] = []
 
     def __enter__(self) -> None:
@@ -99,24 +138,39 @@ class _GradMode:
         state.grad_enabled = self._before.pop()
 
     def __call__(self, function: _Function) -> _Function:
-        @functools.wraps(function)
-        def wrapped(*args: Any, **kwargs: Any) -> Any:
-            with type(self)():
-                return function(*args, **kwargs)
-
-        return wrapped  # type: ignore[return-value]
+        """Return `function` with the mode while it runs."""
+        return _under(self._mode, function)
 
 
-class no_grad(_GradMode):  # noqa: N801 - PyTorch's name
-    """Record no graph inside: `with no_grad():`, or `@no_grad()` on a function."""
+def no_grad(function: _Function | None = None) -> Any:
+    """Record no graph: `with no_grad():`, or `@no_grad()` on a function or generator."""
+    return _Mode(False) if function is None else _under(False, function)
 
-    _mode = False
+
+def enable_grad(function: _Function | None = None) -> Any:
+    """Record a graph, even within `no_grad`: `with enable_grad():`, or `@enable_grad()`."""
+    return _Mode(True) if function is None else _under(True, function)
 
 
-class enable_grad(_GradMode):  # noqa: N801 - PyTorch's name
-    """Record a graph inside, even within `no_grad`."""
+class set_grad_enabled(_Mode):  # noqa: N801 - PyTorch's name
+    """Switch recording on or off at once; as `with set_grad_enabled(mode):`, for the block."""
 
-    _mode = True
+    def __init__(self, mode: bool) -> None:
+        super().__init__(bool(mode))
+        self._at_once = state.grad_enabled
+        state.grad_enabled = self._mode
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *exception: object) -> None:
+        state.grad_enabled = self._at_once
+
+    def __call__(self, function: _Function) -> _Function:
+        """Return `function` with the mode while it runs."""
+        # As a decorator it is meant for the function, and not from here on.
+        state.grad_enabled = self._at_once
+        return super().__call__(function)
 
 
 def is_grad_enabled() -> bool:

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.arguments import Array, Shape, array_of, shape_of
-from tinygrad_rnn.dtypes import get_default_dtype
-from tinygrad_rnn.errors import ArgumentError, DtypeError
+from tinygrad_rnn.arguments import Array, Shape, array_of, positive, sizes_of
+from tinygrad_rnn.dtypes import dtype_of, float_of, get_default_dtype
+from tinygrad_rnn.errors import ArgumentError, DtypeError, ShapeError
 from tinygrad_rnn.generator import Generator, default_generator
+from tinygrad_rnn.methods.arithmetic import where
 from tinygrad_rnn.tensor import Tensor
 
 
@@ -22,10 +23,7 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
         data = data.detach().numpy()
     elif isinstance(data, (list, tuple)) and any(isinstance(part, Tensor) for part in data):
         data = [part.tolist() if isinstance(part, Tensor) else part for part in data]
-    try:
-        return Tensor(np.array(array_of(data, dtype, get_default_dtype())), None, requires_grad)
-    except ValueError as error:
-        raise DtypeError(f"cannot make a tensor of this data: {error}") from error
+    return Tensor(np.array(array_of(data, dtype, get_default_dtype())), None, requires_grad)
 
 
 def as_tensor(data: Any, dtype: Any = None) -> Tensor:
@@ -45,17 +43,19 @@ def from_numpy(array: Array) -> Tensor:
 def full(shape: Any, value: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Return a tensor with every element equal to `value`."""
     fill = array_of(value, dtype, get_default_dtype())
-    return Tensor(np.full(shape_of((shape,)), fill), None, requires_grad)
+    if fill.ndim:
+        raise ShapeError(f"full repeats one number, not an array of shape {fill.shape}")
+    return Tensor(np.full(sizes_of((shape,)), fill), None, requires_grad)
 
 
 def zeros(*shape: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Return zeros."""
-    return Tensor(np.zeros(shape_of(shape), dtype or get_default_dtype()), None, requires_grad)
+    return Tensor(np.zeros(sizes_of(shape), _dtype(dtype)), None, requires_grad)
 
 
 def ones(*shape: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Return ones."""
-    return Tensor(np.ones(shape_of(shape), dtype or get_default_dtype()), None, requires_grad)
+    return Tensor(np.ones(sizes_of(shape), _dtype(dtype)), None, requires_grad)
 
 
 def empty(*shape: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
@@ -80,21 +80,28 @@ def full_like(x: Tensor, value: Any, dtype: Any = None) -> Tensor:
 
 def eye(n: int, m: int | None = None, dtype: Any = None) -> Tensor:
     """Return the identity matrix, or its first m columns."""
-    return Tensor(np.eye(n, m, dtype=dtype or get_default_dtype()))
+    rows, columns = sizes_of((n, n if m is None else m))
+    return Tensor(np.eye(rows, columns, dtype=_dtype(dtype)))
 
 
 def arange(start: Any, end: Any = None, step: Any = 1, dtype: Any = None) -> Tensor:
     """Return start, start + step, ... up to but not including `end`; or 0 ... start - 1."""
     if end is None:
         start, end = 0, start
+    for part in (start, end, step):
+        if not isinstance(part, (int, float, np.number)):
+            raise ArgumentError(f"arange counts with numbers, not {part!r}")
+    if step == 0:
+        raise ArgumentError("arange needs a step other than 0")
     if dtype is None and any(isinstance(part, float) for part in (start, end, step)):
         dtype = get_default_dtype()
-    return Tensor(np.arange(start, end, step, dtype=dtype))
+    return Tensor(np.arange(start, end, step, dtype=None if dtype is None else dtype_of(dtype)))
 
 
 def linspace(start: float, end: float, steps: int, dtype: Any = None) -> Tensor:
     """Return `steps` equally spaced numbers from `start` to `end`, both included."""
-    return Tensor(np.linspace(start, end, steps, dtype=dtype or get_default_dtype()))
+    (count,) = sizes_of((steps,))
+    return Tensor(np.linspace(start, end, count, dtype=_dtype(dtype)))
 
 
 def rand(
@@ -104,7 +111,7 @@ def rand(
     generator: Generator = default_generator,
 ) -> Tensor:
     """Return numbers equally distributed over [0, 1)."""
-    drawn = generator.uniform(shape_of(shape), dtype or get_default_dtype())
+    drawn = generator.uniform(sizes_of(shape), float_of(dtype))
     return Tensor(drawn, None, requires_grad)
 
 
@@ -115,7 +122,7 @@ def randn(
     generator: Generator = default_generator,
 ) -> Tensor:
     """Return numbers of mean 0 and variance 1."""
-    drawn = generator.normal(shape_of(shape), dtype or get_default_dtype())
+    drawn = generator.normal(sizes_of(shape), float_of(dtype))
     return Tensor(drawn, None, requires_grad)
 
 
@@ -135,18 +142,24 @@ def randint(
     """Return integers low ... high - 1; `randint(high, size)` starts at 0."""
     if size is None:
         low, high, size = 0, low, high
-    return Tensor(generator.integers(low, high, shape_of((size,))))
+    for limit in (low, high):
+        if not isinstance(limit, (int, np.integer)):
+            raise ArgumentError(f"randint's limits are integers, not {limit!r}")
+    return Tensor(generator.integers(low, high, sizes_of((size,))))
 
 
 def randperm(n: int, generator: Generator = default_generator) -> Tensor:
     """Return 0 ... n - 1 in random order."""
-    return Tensor(generator.permutation(n))
+    (count,) = sizes_of((n,))
+    return Tensor(generator.permutation(count))
 
 
 def bernoulli(p: Tensor, generator: Generator = default_generator) -> Tensor:
     """Return 1 with the probability that each element of `p` gives, else 0."""
-    drawn = generator.uniform(p.shape, p.dtype)
-    return Tensor((drawn < p.detach().numpy()).astype(p.dtype))
+    chances = _array(p, "bernoulli")
+    if ((chances < 0) | (chances > 1)).any():
+        raise ArgumentError("bernoulli needs probabilities between 0 and 1")
+    return Tensor((generator.uniform(p.shape, p.dtype) < chances).astype(p.dtype))
 
 
 def multinomial(
@@ -163,8 +176,9 @@ def multinomial(
     Raises:
         ArgumentError: if weights are negative or not finite, or too few are above 0.
     """
-    w = weights.detach().numpy().astype(np.float64)
-    if w.size == 0 or not np.isfinite(w).all() or (w < 0).any():
+    w = _array(weights, "multinomial").astype(np.float64)
+    positive(num_samples, "num_samples")
+    if w.ndim == 0 or w.size == 0 or not np.isfinite(w).all() or (w < 0).any():
         raise ArgumentError("multinomial needs finite weights of 0 or more, and at least one")
     available = (w > 0).sum(-1).min()
     if available < (1 if replacement else num_samples):
@@ -195,7 +209,7 @@ def one_hot(index: Tensor, num_classes: int = -1, dtype: Any = None) -> Tensor:
     Raises:
         ArgumentError: if an index does not fit.
     """
-    array = index.detach().numpy()
+    array = _array(index, "one_hot")
     if array.dtype.kind not in "iu":
         raise DtypeError(f"one_hot takes integers, not {array.dtype}")
     count = num_classes if num_classes >= 0 else int(array.max()) + 1 if array.size else 0
@@ -208,15 +222,26 @@ def one_hot(index: Tensor, num_classes: int = -1, dtype: Any = None) -> Tensor:
 
 def tril(x: Tensor, diagonal: int = 0) -> Tensor:
     """Return a matrix (or batch) with 0 above a diagonal."""
-    return x * Tensor(np.tril(np.ones(_matrix_shape(x, "tril"), np.bool_), diagonal))
+    return where(Tensor(np.tril(np.ones(_matrix_shape(x, "tril"), np.bool_), diagonal)), x, 0)
 
 
 def triu(x: Tensor, diagonal: int = 0) -> Tensor:
     """Return a matrix (or batch) with 0 below a diagonal."""
-    return x * Tensor(np.triu(np.ones(_matrix_shape(x, "triu"), np.bool_), diagonal))
+    return where(Tensor(np.triu(np.ones(_matrix_shape(x, "triu"), np.bool_), diagonal)), x, 0)
 
 
 def _matrix_shape(x: Tensor, name: str) -> Shape:
     if x.ndim < 2:
         raise ArgumentError(f"{name} takes a matrix, not shape {x.shape}")
     return x.shape[-2:]
+
+
+def _array(x: Any, name: str) -> Array:
+    """Return the numbers of a Tensor, to be read only."""
+    if not isinstance(x, Tensor):
+        raise DtypeError(f"{name} takes a Tensor, not {type(x).__name__}; see tensor()")
+    return x.detach().numpy()
+
+
+def _dtype(dtype: Any) -> Any:
+    return get_default_dtype() if dtype is None else dtype_of(dtype)

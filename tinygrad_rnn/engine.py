@@ -1,7 +1,7 @@
 """Reverse-mode differentiation of a recorded graph.
 
-A *value* is anything with `shape`, `requires_grad`, `_node` (the `Node` that made it, or None for a
-leaf), `_slot` (which of that node's outputs it is), `+`, `sum_to_size(shape)` and
+A *value* is anything with `shape`, `_node` (the `Node` that made it, or None for a leaf),
+`_slot` (which of that node's outputs it is), `+`, `sum_to_size(shape)` and
 `_accumulate(other)`. The engine knows no array library and no operation, and may import nothing
 but `errors`. What it does is one sentence: visit the nodes from the last recorded to the first,
 hand each the total gradient of its outputs, and pass on what it answers to its inputs.
@@ -16,6 +16,8 @@ from typing import Any
 from tinygrad_rnn.errors import GraphError
 
 Value = Any
+# Hooks by the handle that removes them.
+Hooks = dict[Any, Callable[[Any], Any]]
 
 _clock = itertools.count(1)
 
@@ -32,18 +34,26 @@ class Node:
     descending numbers are a topological order and no recursion is needed, however deep the graph.
     """
 
-    __slots__ = ("__weakref__", "hooks", "inputs", "order", "outputs", "retained")
+    __slots__ = ("hooks", "inputs", "order", "outputs", "retained", "tracked")
 
     inputs: tuple[Value, ...] | None
 
-    def __init__(self, inputs: tuple[Value, ...], outputs: int = 1) -> None:
+    def __init__(
+        self, inputs: tuple[Value, ...], tracked: Sequence[int], outputs: int = 1
+    ) -> None:
         self.inputs = inputs
+        # 1 for inputs that require a gradient; bytes, so that collecting garbage need not look.
+        self.tracked = tracked
         self.outputs = outputs
         self.order = next(_clock)
-        self.hooks: dict[int, list[Callable[[Value], Value | None]]] | None = None
+        self.hooks: dict[int, Hooks] | None = None
         self.retained: dict[int, Callable[[], Value | None]] | None = None
 
-    def pull(self, gradients: Sequence[Value | None], wanted: Sequence[bool]) -> Sequence[Any]:
+    def tracked_inputs(self) -> list[Value]:
+        """Return the inputs that require a gradient."""
+        return list(itertools.compress(self.inputs or (), self.tracked))
+
+    def pull(self, gradients: Sequence[Value | None], wanted: Sequence[int]) -> Sequence[Any]:
         """Return one contribution (a value, a `Deferred` or None) for each input that is wanted.
 
         `gradients` holds the total gradient of each output; None means that none arrived.
@@ -62,16 +72,13 @@ class Node:
 class Edge:
     """Stands in for an input whose numbers `pull` does not need, so that they can be freed."""
 
-    __slots__ = ("_node", "_slot", "dtype", "requires_grad", "shape")
+    __slots__ = ("_node", "_slot", "dtype", "shape")
 
-    def __init__(
-        self, node: Node | None, slot: int, shape: tuple[int, ...], dtype: Any, requires_grad: bool
-    ) -> None:
+    def __init__(self, node: Node | None, slot: int, shape: tuple[int, ...], dtype: Any) -> None:
         self._node = node
         self._slot = slot
         self.shape = shape
         self.dtype = dtype
-        self.requires_grad = requires_grad
 
     @property
     def ndim(self) -> int:
@@ -160,9 +167,7 @@ def reachable(
         if node.inputs is None:
             raise GraphError(_released(value, node, consumer))
         found.add(node)
-        for x in node.inputs:
-            if getattr(x, "requires_grad", False):
-                stack.append((x, node))
+        stack.extend([(x, node) for x in node.tracked_inputs()])
     return sorted(found, key=_recorded_at, reverse=True)
 
 
@@ -247,20 +252,21 @@ def backpropagate(
             continue
         gradients = [None if slot is None else slot.total(in_place) for slot in slots]
         if node.hooks is not None:
-            _run_hooks(node.hooks, gradients)
+            for slot, hooks in node.hooks.items():
+                if gradients[slot] is not None:
+                    gradients[slot] = _hooked(gradients[slot], hooks)
         if node.retained is not None:
             _retain(node.retained, gradients)
         if wanted_outputs:
             for slot, gradient in enumerate(gradients):
-                if (node, slot) in wanted_outputs:
-                    found.outputs[node, slot] = gradient
+                if (node, slot) in wanted_outputs and gradient is not None:
+                    found.outputs[node, slot] = gradient.clone()
         inputs = node.inputs
         assert inputs is not None
-        if leads is None:
-            wanted = [getattr(x, "requires_grad", False) for x in inputs]
-        else:
-            wanted = [leads(x) for x in inputs]
-        if any(wanted):
+        wanted = node.tracked
+        if leads is not None:
+            wanted = bytes(map(leads, inputs, wanted))
+        if 1 in wanted:
             contributions = node.pull(gradients, wanted)
             for x, want, contribution in zip(inputs, wanted, contributions, strict=True):
                 if want and contribution is not None:
@@ -272,25 +278,22 @@ def backpropagate(
         # Only outputs at which the pass was told to stop are left over.
         for slot, leftover in enumerate(slots):
             if leftover is not None:
-                found.outputs[node, slot] = leftover.total(in_place)
+                found.outputs[node, slot] = leftover.own_total(in_place)
     for leaf, accumulator in leaves.items():
         gradient = accumulator.own_total(in_place)
-        for hook in leaf._hooks or ():
-            replacement = hook(gradient)
-            gradient = gradient if replacement is None else replacement
-        found.leaves[leaf] = gradient
+        found.leaves[leaf] = _hooked(gradient, leaf._hooks) if leaf._hooks else gradient
     return found
 
 
 def _leading_to(
     nodes: Sequence[Node], targets: Sequence[Value], outputs: frozenset[tuple[Node, int]]
-) -> Callable[[Value], bool]:
+) -> Callable[..., bool]:
     """Return a predicate: does a gradient that arrives at this value reach one of the targets?"""
     leaf_ids = {id(t) for t in targets if t._node is None}
     useful: set[Node] = set()
 
-    def leads(x: Value) -> bool:
-        if not getattr(x, "requires_grad", False):
+    def leads(x: Value, tracked: int = 1) -> bool:
+        if not tracked:
             return False
         node = x._node
         if node is None:
@@ -298,20 +301,26 @@ def _leading_to(
         return node in useful or (node, x._slot) in outputs
 
     for node in reversed(nodes):
-        if any(leads(x) for x in node.inputs or ()):
+        if any(leads(x) for x in node.tracked_inputs()):
             useful.add(node)
     return leads
 
 
-def _run_hooks(
-    hooks: dict[int, list[Callable[[Value], Value | None]]], gradients: list[Value | None]
-) -> None:
-    for slot, functions in hooks.items():
-        for function in functions:
-            if gradients[slot] is not None:
-                replacement = function(gradients[slot])
-                if replacement is not None:
-                    gradients[slot] = replacement
+def _hooked(gradient: Value, hooks: Hooks) -> Value:
+    """Pass a gradient through the hooks of its value, each of which may replace it."""
+    for hook in list(hooks.values()):
+        replacement = hook(gradient)
+        if replacement is None:
+            continue
+        for aspect in ("shape", "dtype"):
+            given = getattr(replacement, aspect, type(replacement).__name__)
+            if given != getattr(gradient, aspect):
+                raise GraphError(
+                    f"a hook returned a gradient of {aspect} {given}, "
+                    f"it has to be {getattr(gradient, aspect)}"
+                )
+        gradient = replacement
+    return gradient
 
 
 def _retain(
@@ -321,4 +330,4 @@ def _retain(
         tensor = reference()
         gradient = gradients[slot]
         if tensor is not None and gradient is not None:
-            tensor.grad = gradient if tensor.grad is None else tensor.grad + gradient
+            tensor.grad = gradient.clone() if tensor.grad is None else tensor.grad + gradient

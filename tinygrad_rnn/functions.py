@@ -6,7 +6,7 @@ Where a method exists, the function of the same name calls it. Nothing here reco
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -67,6 +67,13 @@ class Sorted(NamedTuple):
     indices: Tensor
 
 
+def _tensor(x: Any) -> Tensor:
+    """Return `x` if it is a Tensor."""
+    if not isinstance(x, Tensor):
+        raise DtypeError(f"a Tensor is needed here, not {type(x).__name__}; see tensor()")
+    return x
+
+
 # ---------------------------------------------------------------------- joins
 
 
@@ -88,6 +95,8 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 
 
 def _same_kind(tensors: Sequence[Tensor], name: str) -> Sequence[Tensor]:
+    if not isinstance(tensors, Iterable):
+        raise DtypeError(f"`{name}` takes a sequence of tensors, not {type(tensors).__name__}")
     parts = list(tensors)
     if not parts:
         raise ArgumentError(f"`{name}` needs at least one tensor")
@@ -103,32 +112,32 @@ def _same_kind(tensors: Sequence[Tensor], name: str) -> Sequence[Tensor]:
 
 def split(x: Tensor, split_size: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """See `Tensor.split`."""
-    return x.split(split_size, dim)
+    return _tensor(x).split(split_size, dim)
 
 
 def chunk(x: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """See `Tensor.chunk`."""
-    return x.chunk(chunks, dim)
+    return _tensor(x).chunk(chunks, dim)
 
 
 def unbind(x: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """See `Tensor.unbind`."""
-    return x.unbind(dim)
+    return _tensor(x).unbind(dim)
 
 
 def flip(x: Tensor, dims: Any) -> Tensor:
     """See `Tensor.flip`."""
-    return x.flip(dims)
+    return _tensor(x).flip(dims)
 
 
 def transpose(x: Tensor, dim0: int, dim1: int) -> Tensor:
     """See `Tensor.transpose`."""
-    return x.transpose(dim0, dim1)
+    return _tensor(x).transpose(dim0, dim1)
 
 
 def gather(x: Tensor, dim: int, index: Tensor) -> Tensor:
     """See `Tensor.gather`."""
-    return x.gather(dim, index)
+    return _tensor(x).gather(dim, index)
 
 
 # ---------------------------------------------------------------------- elements
@@ -136,72 +145,72 @@ def gather(x: Tensor, dim: int, index: Tensor) -> Tensor:
 
 def exp(x: Tensor) -> Tensor:
     """See `Tensor.exp`."""
-    return x.exp()
+    return _tensor(x).exp()
 
 
 def log(x: Tensor) -> Tensor:
     """See `Tensor.log`."""
-    return x.log()
+    return _tensor(x).log()
 
 
 def sqrt(x: Tensor) -> Tensor:
     """See `Tensor.sqrt`."""
-    return x.sqrt()
+    return _tensor(x).sqrt()
 
 
 def abs(x: Tensor) -> Tensor:
     """See `Tensor.abs`."""
-    return x.abs()
+    return _tensor(x).abs()
 
 
 def sin(x: Tensor) -> Tensor:
     """See `Tensor.sin`."""
-    return x.sin()
+    return _tensor(x).sin()
 
 
 def cos(x: Tensor) -> Tensor:
     """See `Tensor.cos`."""
-    return x.cos()
+    return _tensor(x).cos()
 
 
 def tanh(x: Tensor) -> Tensor:
     """See `Tensor.tanh`."""
-    return x.tanh()
+    return _tensor(x).tanh()
 
 
 def sigmoid(x: Tensor) -> Tensor:
     """See `Tensor.sigmoid`."""
-    return x.sigmoid()
+    return _tensor(x).sigmoid()
 
 
 def relu(x: Tensor) -> Tensor:
     """See `Tensor.relu`."""
-    return x.relu()
+    return _tensor(x).relu()
 
 
 def softmax(x: Tensor, dim: int) -> Tensor:
     """See `Tensor.softmax`."""
-    return x.softmax(dim)
+    return _tensor(x).softmax(dim)
 
 
 def log_softmax(x: Tensor, dim: int) -> Tensor:
     """See `Tensor.log_softmax`."""
-    return x.log_softmax(dim)
+    return _tensor(x).log_softmax(dim)
 
 
 def clamp(x: Tensor, min: Any = None, max: Any = None) -> Tensor:
     """See `Tensor.clamp`."""
-    return x.clamp(min, max)
+    return _tensor(x).clamp(min, max)
 
 
 def maximum(a: Tensor, b: Any) -> Tensor:
     """See `Tensor.maximum`."""
-    return a.maximum(b)
+    return _tensor(a).maximum(b)
 
 
 def minimum(a: Tensor, b: Any) -> Tensor:
     """See `Tensor.minimum`."""
-    return a.minimum(b)
+    return _tensor(a).minimum(b)
 
 
 # ---------------------------------------------------------------------- reductions
@@ -209,53 +218,53 @@ def minimum(a: Tensor, b: Any) -> Tensor:
 
 def sum(x: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
     """See `Tensor.sum`."""
-    return x.sum(dim, keepdim)
+    return _tensor(x).sum(dim, keepdim)
 
 
 def mean(x: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
     """See `Tensor.mean`."""
-    return x.mean(dim, keepdim)
+    return _tensor(x).mean(dim, keepdim)
 
 
 def var(x: Tensor, dim: Any = None, correction: int = 1, keepdim: bool = False) -> Tensor:
     """See `Tensor.var`."""
-    return x.var(dim, correction, keepdim)
+    return _tensor(x).var(dim, correction, keepdim)
 
 
 def max(x: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor | MaxMin:
     """See `Tensor.max`."""
-    return x.max(dim, keepdim)  # type: ignore[no-any-return]
+    return _tensor(x).max(dim, keepdim)  # type: ignore[no-any-return]
 
 
 def min(x: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor | MaxMin:
     """See `Tensor.min`."""
-    return x.min(dim, keepdim)  # type: ignore[no-any-return]
+    return _tensor(x).min(dim, keepdim)  # type: ignore[no-any-return]
 
 
 def argmax(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """See `Tensor.argmax`."""
-    return x.argmax(dim, keepdim)
+    return _tensor(x).argmax(dim, keepdim)
 
 
 def logsumexp(x: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
     """See `Tensor.logsumexp`."""
-    return x.logsumexp(dim, keepdim)
+    return _tensor(x).logsumexp(dim, keepdim)
 
 
 def norm(x: Tensor, p: Any = 2, dim: Any = None, keepdim: bool = False) -> Tensor:
     """See `Tensor.norm`."""
-    return x.norm(p, dim, keepdim)
+    return _tensor(x).norm(p, dim, keepdim)
 
 
 def cumsum(x: Tensor, dim: int) -> Tensor:
     """See `Tensor.cumsum`."""
-    return x.cumsum(dim)
+    return _tensor(x).cumsum(dim)
 
 
 def sort(x: Tensor, dim: int = -1, descending: bool = False) -> Sorted:
     """Return the elements in order along an axis, equal ones in their old order."""
     axis = axis_of(dim, x.ndim)
-    keys = x.detach().numpy()
+    keys = _tensor(x).detach().numpy()
     if descending:
         # Sorting the reversed axis and turning it round keeps equal elements in their old order.
         turned = np.flip(np.argsort(np.flip(keys, axis), axis, kind="stable"), axis)
@@ -280,12 +289,12 @@ def topk(x: Tensor, k: int, dim: int = -1, largest: bool = True) -> Sorted:
 
 def matmul(a: Tensor, b: Tensor) -> Tensor:
     """See `Tensor.matmul`."""
-    return a @ b
+    return _tensor(a).matmul(b)
 
 
 def bmm(a: Tensor, b: Tensor) -> Tensor:
     """See `Tensor.bmm`."""
-    return a.bmm(b)
+    return _tensor(a).bmm(b)
 
 
 def outer(a: Tensor, b: Tensor) -> Tensor:
@@ -307,7 +316,9 @@ def einsum(equation: str, *operands: Any) -> Tensor:
     """
     if len(operands) == 1 and isinstance(operands[0], (list, tuple)):
         operands = tuple(operands[0])
-    terms, result = _parsed(equation, operands)
+    if not isinstance(equation, str):
+        raise ArgumentError(f"einsum's first argument is its equation, not {equation!r}")
+    terms, result = _parsed(equation, [_tensor(x) for x in operands])
     lengths: dict[str, int] = {}
     pairs = [_with_distinct_axes(x, term) for x, term in zip(operands, terms, strict=True)]
     for x, term in pairs:
@@ -323,7 +334,7 @@ def einsum(equation: str, *operands: Any) -> Tensor:
         y, other = _summed(y, other, keep=later + term)
         x, term = _contracted(x, term, y, other, later, lengths)
     x, term = _summed(x, term, keep=result)
-    return x.permute([term.index(letter) for letter in result])
+    return _tensor(x).permute([term.index(letter) for letter in result])
 
 
 def _parsed(equation: str, operands: Sequence[Tensor]) -> tuple[list[str], str]:
@@ -383,7 +394,7 @@ def _summed(x: Tensor, term: str, keep: str) -> tuple[Tensor, str]:
     gone = [i for i, letter in enumerate(term) if letter not in keep]
     if not gone:
         return x, term
-    return x.sum(tuple(gone)), "".join(letter for letter in term if letter in keep)
+    return _tensor(x).sum(tuple(gone)), "".join(letter for letter in term if letter in keep)
 
 
 def _contracted(

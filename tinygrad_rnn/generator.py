@@ -73,7 +73,8 @@ class Generator:
         radius = np.sqrt(-2.0 * np.log1p(-u[0]))
         angle = 2.0 * math.pi * u[1]
         both = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])
-        return np.asarray(both[:count].reshape(shape), dtype)
+        drawn: Array = both[:count].reshape(shape).astype(dtype)
+        return drawn
 
     def integers(self, low: int, high: int, shape: Shape) -> Array:
         """Return integers equally distributed over low ... high - 1."""

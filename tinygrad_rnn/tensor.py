@@ -17,7 +17,7 @@ from tinygrad_rnn import engine, ops
 from tinygrad_rnn.arguments import Array, array_of, axis_of
 from tinygrad_rnn.context import Scope, Site, caller, no_grad, state
 from tinygrad_rnn.dtypes import Dtype, bool_, get_default_dtype, int64
-from tinygrad_rnn.errors import DtypeError, GraphError, OutOfRangeError, ShapeError
+from tinygrad_rnn.errors import ArgumentError, DtypeError, GraphError, OutOfRangeError, ShapeError
 from tinygrad_rnn.methods.arithmetic import Scalar
 from tinygrad_rnn.methods.reductions import Reductions
 from tinygrad_rnn.methods.shaping import split_index
@@ -48,11 +48,12 @@ class Operation(engine.Node):
         self,
         primitive: Primitive,
         inputs: tuple[Any, ...],
+        tracked: bytes,
         params: dict[str, Any],
         output: Array | None,
         outputs: int,
     ) -> None:
-        super().__init__(inputs, outputs)
+        super().__init__(inputs, tracked, outputs)
         self.primitive = primitive
         self.params = params
         self.output = output
@@ -60,15 +61,17 @@ class Operation(engine.Node):
         self.scope: Scope = state.scope
         self.site: Site = caller()
 
-    def pull(self, gradients: Sequence[Any], wanted: Sequence[bool]) -> Sequence[Any]:
+    def pull(self, gradients: Sequence[Any], wanted: Sequence[int]) -> Sequence[Any]:
         """Apply the primitive's vjps."""
         primitive = self.primitive
         inputs = self.inputs
         assert inputs is not None
-        if primitive.reads_inputs:
-            for x in inputs:
-                if isinstance(x, Tensor) and x._memory is not None:
-                    self._refuse_if_mutated(x._memory, "an input")
+        for x in inputs:
+            if not isinstance(x, Tensor) or x._memory is None:
+                continue
+            # Joint vjps read indices whether or not they read the numbers.
+            if primitive.reads_inputs or x._array.dtype.kind != "f":
+                self._refuse_if_mutated(x._memory, "an input")
         out = None
         if primitive.reads_output:
             if self.memory is not None:
@@ -107,6 +110,7 @@ class Operation(engine.Node):
 
 
 _new = object.__new__
+_WORTH_FREEING = 1 << 15
 
 
 def _wrap(array: Array) -> Tensor:
@@ -121,22 +125,20 @@ def apply(primitive: Primitive, *inputs: Any, **params: Any) -> Tensor:
 
     Returns a Tensor; for primitives with several outputs, a tuple of them (iterate over it).
     """
-    tracked = False
     arrays = []
+    tracked = []
     for x in inputs:
         if isinstance(x, Tensor):
             arrays.append(x._array)
-            if x._requires_grad:
-                tracked = True
+            tracked.append(x._requires_grad)
         else:
             arrays.append(x)
+            tracked.append(False)
     try:
         result = primitive.forward(*arrays, **params)
-    except (ValueError, IndexError, TypeError) as error:
+    except (ValueError, IndexError, TypeError, OverflowError) as error:
         raise _explained(error, primitive, inputs, params) from error
 
-    if tracked and not (state.grad_enabled and primitive.differentiable):
-        tracked = False
     if primitive.multiple:
         outputs = tuple([_wrap(part) for part in result])
     else:
@@ -145,10 +147,11 @@ def apply(primitive: Primitive, *inputs: Any, **params: Any) -> Tensor:
         memory = inputs[0]._shared_memory()
         for out in outputs:
             out._memory = memory
-    if tracked:
+    if True in tracked and state.grad_enabled and primitive.differentiable:
         node = Operation(
             primitive,
             inputs if primitive.reads_inputs else tuple([_edge(x) for x in inputs]),
+            bytes(tracked),
             params,
             outputs[0]._array if primitive.reads_output else None,
             len(outputs),
@@ -164,10 +167,9 @@ def _edge(x: Any) -> Any:
     """Return what a node keeps of an input whose numbers it will not read."""
     if isinstance(x, Tensor) and (x._node is not None or not x._requires_grad):
         array = x._array
-        if array.dtype.kind != "f":
-            # Indices and masks are small, and joint vjps read them.
-            return x
-        return engine.Edge(x._node, x._slot, array.shape, array.dtype, x._requires_grad)
+        # Joint vjps read indices; and an edge in place of a small array would save nothing.
+        if array.nbytes >= _WORTH_FREEING and array.dtype.kind == "f":
+            return engine.Edge(x._node, x._slot, array.shape, array.dtype)
     return x
 
 
@@ -182,7 +184,7 @@ def _explained(
     message = f"`{primitive.name}` cannot take {operands}{settings}: {error}"
     if isinstance(error, IndexError):
         return OutOfRangeError(message)
-    if isinstance(error, TypeError):
+    if isinstance(error, (TypeError, OverflowError)):
         return DtypeError(message)
     return ShapeError(message)
 
@@ -201,7 +203,7 @@ class Tensor(Reductions):
     _node: Any = None
     _slot: Int = 0
     _memory: Memory | None = None
-    _hooks: list[Callable[[Tensor], Tensor | None]] | None = None
+    _hooks: engine.Hooks | None = None
     grad: Tensor | None = None
     """The gradient that `backward` left here, or None."""
 
@@ -375,7 +377,7 @@ class Tensor(Reductions):
         gradient: Tensor | None = None,
         retain_graph: Bool | None = None,
         create_graph: Bool = False,
-        inputs: Sequence[Tensor] | None = None,
+        inputs: Tensor | Sequence[Tensor] | None = None,
     ) -> None:
         """Add the gradient of this tensor to `.grad` of every leaf that it was computed from.
 
@@ -390,6 +392,8 @@ class Tensor(Reductions):
                 was overwritten since.
             ShapeError: if `gradient` is missing for several elements, or has another shape.
         """
+        inputs = [inputs] if isinstance(inputs, Tensor) else inputs
+        require_grad_of(inputs or ())
         found = run_backward([self], [gradient], inputs, retain_graph, create_graph)
         if inputs is None:
             received = list(found.leaves.items())
@@ -419,18 +423,21 @@ class Tensor(Reductions):
 
         Returns a handle whose `remove()` takes the hook away.
         """
+        if not callable(hook):
+            raise ArgumentError(f"a hook is a function of the gradient, not {hook!r}")
         if not self._requires_grad:
             raise GraphError("a hook on a tensor that requires no gradient would never be called")
         if self._node is None:
             if self._hooks is None:
-                self._hooks = []
+                self._hooks = {}
             hooks = self._hooks
         else:
             if self._node.hooks is None:
                 self._node.hooks = {}
-            hooks = self._node.hooks.setdefault(self._slot, [])
-        hooks.append(hook)
-        return RemovableHook(hooks, hook)
+            hooks = self._node.hooks.setdefault(self._slot, {})
+        handle = RemovableHook(hooks)
+        hooks[handle] = hook
+        return handle
 
     def _shared_memory(self) -> Memory:
         memory = self._memory
@@ -525,6 +532,10 @@ class Tensor(Reductions):
                     "a leaf that requires a gradient cannot be changed in place while recording; "
                     "use `with no_grad():`"
                 )
+            if result.shape != self.shape:
+                raise ShapeError(
+                    f"the result has shape {result.shape} and cannot replace one of {self.shape}"
+                )
             return result
         return self.assign(result)
 
@@ -551,25 +562,29 @@ class Tensor(Reductions):
         if arrays:
             filled = [x._array for x in arrays]
             new = self._array.copy()
-            new[ops.filled(template, filled)] = (
-                value._array if isinstance(value, Tensor) else value
-            )
+            array = value._array if isinstance(value, Tensor) else _constant(value, self.dtype)
+            if array.dtype != self.dtype:
+                raise DtypeError(f"cannot put {array.dtype} into a {self.dtype} tensor; convert it")
+            try:
+                new[ops.filled(template, filled)] = array
+            except IndexError as error:
+                raise OutOfRangeError(f"index out of range: {error}") from error
+            except ValueError as error:
+                raise ShapeError(f"the value does not fit the index: {error}") from error
             self.assign(_wrap(new))
         else:
-            apply(ops.getitem, self.detach(), index=template).copy_(value)
+            apply(ops.getitem, self.detach(), index=template).assign(value)
 
 
 class RemovableHook:
     """A handle to a hook."""
 
-    def __init__(self, hooks: list[Any], hook: Any) -> None:
+    def __init__(self, hooks: engine.Hooks) -> None:
         self._hooks = hooks
-        self._hook = hook
 
     def remove(self) -> None:
         """Take the hook away; a second time does nothing."""
-        if self._hook in self._hooks:
-            self._hooks.remove(self._hook)
+        self._hooks.pop(self, None)
 
 
 def _constant(value: Any, dtype: Dtype) -> Array:
@@ -580,6 +595,15 @@ def _constant(value: Any, dtype: Dtype) -> Array:
 
 
 # ---------------------------------------------------------------------- backward
+
+
+def require_grad_of(inputs: Sequence[Any]) -> None:
+    """Raise GraphError if one of the inputs of a derivative requires no gradient."""
+    for i, x in enumerate(inputs):
+        if not isinstance(x, Tensor) or not x._requires_grad:
+            raise GraphError(
+                f"input {i} requires no gradient; set requires_grad=True before it is used"
+            )
 
 
 def run_backward(
@@ -617,6 +641,8 @@ def _seed(out: Tensor, seed: Tensor | None) -> Tensor:
                 "number with sum() or mean(), or pass gradient="
             )
         return _wrap(np.ones_like(out._array))
+    if not isinstance(seed, Tensor):
+        raise DtypeError(f"a gradient is a Tensor, not {type(seed).__name__}; see tensor()")
     if seed.shape != out.shape:
         raise ShapeError(f"the gradient has shape {seed.shape}, its tensor {out.shape}")
     if seed.dtype != out.dtype:

@@ -14,22 +14,21 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import types
-from numba.extending import intrinsic
 
 from tinygrad_rnn.kernels import threads
 from tinygrad_rnn.kernels.cache import Kernel, kernel
 from tinygrad_rnn.kernels.simd import (
-    INDEX,
     Array,
     Value,
     Vectors,
     array_type,
     call_task,
     emit_over_vectors,
+    intrinsic,
     lanes,
     pointer_at,
     stack_words,
+    types,
 )
 
 THREADED_ELEMENTS = 32_768  # below this a second thread costs more than it saves
@@ -46,8 +45,8 @@ _EXPONENT_BIAS = {"float32": 127, "float64": 1023}
 # Beyond these exp is 0 or infinite, and so is its value at them.
 _EXP_LOWEST = {"float32": -104.0, "float64": -746.0}
 _EXP_HIGHEST = {"float32": 89.0, "float64": 710.0}
-# Beyond these tanh and erf round to 1, and so does what is computed at them.
-_TANH_HIGHEST = {"float32": 10.0, "float64": 20.0}
+# Beyond these tanh and erf round to 1.
+_TANH_HIGHEST = {"float32": 9.02, "float64": 20.0}
 _ERF_HIGHEST = {"float32": 4.0, "float64": 6.0}
 
 # (exp(r) − 1 − r) / r² for |r| ≤ log(2)/2.
@@ -73,6 +72,18 @@ _EXP_REST = {
         2.0915442297780116e-09,
     ),
 }
+# tanh(x) / x ≈ P(x²) / Q(x²) for |x| ≤ 9.1 in float32: least squares of the relative error on 500
+# points, weighted anew 25 times towards the largest errors (Lawson); relative error 2⁻²⁷.
+_TANH_ABOVE = (
+    0.9999999925790656,
+    0.130797238750138,
+    0.00309916172010566,
+    1.1103921843186059e-05,
+    -2.0019114780598488e-08,
+    5.177674086234784e-11,
+    -8.228427526407958e-14,
+)
+_TANH_BELOW = (1.0, 0.4641305025426717, 0.024476104662903623, 0.00025391502568866567)
 # erf(x) / x in powers of x², for |x| ≤ 1.
 _ERF_NEAR = {
     "float32": (
@@ -174,8 +185,24 @@ def emit_exp(vectors: Vectors, x: Value) -> Value:
     return _scaled_exp(vectors, vectors.at_most(x, _EXP_HIGHEST[vectors.real]))
 
 
+def _emit_single_tanh(vectors: Vectors, x: Value) -> Value:
+    """tanh|x| = |x|·P(x²) / Q(x²), then the sign of x."""
+    highest = _TANH_HIGHEST["float32"]
+    one = vectors.constant(1.0)
+    magnitude = vectors.absolute(x)
+    bounded = vectors.at_most(magnitude, highest)
+    square = vectors.multiply(bounded, bounded)
+    above = vectors.multiply(bounded, vectors.polynomial(square, _TANH_ABOVE))
+    ratio = vectors.divide(above, vectors.polynomial(square, _TANH_BELOW))
+    ratio = vectors.at_most(ratio, 1.0)
+    is_beyond = vectors.less(vectors.constant(highest), magnitude)
+    return vectors.with_sign_of(vectors.select(is_beyond, one, ratio), x)
+
+
 def emit_tanh(vectors: Vectors, x: Value) -> Value:
-    """tanh|x| = E / (E + 2) with E = exp(2|x|) − 1, then the sign of x."""
+    """tanh|x| = E / (E + 2) with E = exp(2|x|) − 1, then the sign of x; float32: a ratio."""
+    if vectors.real == "float32":
+        return _emit_single_tanh(vectors, x)
     magnitude = vectors.at_most(vectors.absolute(x), _TANH_HIGHEST[vectors.real])
     whole, less_one = _reduced(vectors, vectors.add(magnitude, magnitude))
     scale = _power_of_two(vectors, whole)

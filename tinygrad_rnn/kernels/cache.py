@@ -2,8 +2,8 @@
 
 Numba's own cache looks at the file of the decorated function only, lives beside the source, and
 fails where nothing can be written. Ours lives in a directory of the user's, whose name covers the
-source text of the whole kernels package, the versions of what compiles it and the CPU; where nothing
-can be written there is no cache, and nothing fails. This module knows no kernel.
+source text of the whole kernels package, the versions of what compiles it and the CPU; where
+nothing can be written there is no cache, and nothing fails. This module knows no kernel.
 """
 
 import functools
@@ -20,17 +20,19 @@ from typing import Any
 
 import llvmlite
 import numba
+import numba.core.caching
+import numba.core.compiler
+import numba.core.serialize
 import numpy as np
-from numba.core import compiler
-from numba.core.caching import NullCache
-from numba.core.serialize import dumps
 
-from tinygrad_rnn.kernels.simd import host
+from tinygrad_rnn.kernels.simd import config, host
 
 DIRECTORY_VARIABLE = "TINYGRAD_RNN_CACHE_DIR"
 QUIET_VARIABLE = "TINYGRAD_RNN_QUIET"
 _DIGEST_BYTES = 32
 
+_CompileResult: Any = numba.core.compiler.CompileResult
+_dumps: Any = numba.core.serialize.dumps
 _lock = threading.RLock()
 
 
@@ -62,7 +64,7 @@ def user_cache_dir() -> Path | None:
     """The per-user directory for what can be made or fetched again, or None if none can be written.
 
     `$TINYGRAD_RNN_CACHE_DIR` if set, else `tinygrad_rnn` in the platform's cache directory
-    (`$XDG_CACHE_HOME` or `~/.cache`, `~/Library/Caches`, `%LOCALAPPDATA%`). It is created if missing.
+    (`$XDG_CACHE_HOME` or `~/.cache`, `~/Library/Caches`, `%LOCALAPPDATA%`). Created if missing.
     """
     try:
         directory = _usual_directory()
@@ -99,7 +101,7 @@ class _Store:
             numba.__version__,
             llvmlite.__version__,
             np.__version__,
-            numba.config.OPT,
+            config.OPT,
             host(),
         )
         digest = hashlib.sha256(source + repr(versions).encode()).hexdigest()[:24]
@@ -109,7 +111,7 @@ class _Store:
             self.directory = directory
 
     def announce(self) -> None:
-        """Say once, and only on a machine where nothing is kept yet, that compiling takes a moment."""
+        """Say once, and only where nothing is kept yet, that compiling takes a moment."""
         if self.announced or not self.is_new or os.environ.get(QUIET_VARIABLE):
             return
         self.announced = True
@@ -124,7 +126,7 @@ def _store() -> _Store:
     return _Store()
 
 
-class _KernelCache(NullCache):  # type: ignore[misc]  # numba is untyped
+class _KernelCache(numba.core.caching.NullCache):
     """Keeps one kernel's compiled code in one file: a digest, then the pickled result."""
 
     def __init__(self, name: str, key: str) -> None:
@@ -150,7 +152,7 @@ class _KernelCache(NullCache):  # type: ignore[misc]  # numba is untyped
         body = content[_DIGEST_BYTES:]
         if body and hashlib.sha256(body).digest() == content[:_DIGEST_BYTES]:
             try:
-                result = compiler.CompileResult._rebuild(target_context, *pickle.loads(body))
+                result = _CompileResult._rebuild(target_context, *pickle.loads(body))
             except Exception:  # whatever an old or foreign file raises, compiling is the cure
                 result = None
         if result is None:
@@ -162,7 +164,7 @@ class _KernelCache(NullCache):  # type: ignore[misc]  # numba is untyped
         path = self._path()
         if path is None:
             return
-        body = dumps(result._reduce())
+        body = _dumps(result._reduce())
         try:
             handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
             try:

@@ -10,7 +10,7 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit, types
+from numba import njit
 
 from tinygrad_rnn.errors import ShapeError
 from tinygrad_rnn.kernels import threads
@@ -23,20 +23,23 @@ from tinygrad_rnn.kernels.simd import (
     multiply_add,
     pointer_at,
     stack_words,
+    types,
 )
 from tinygrad_rnn.kernels.tile import (
     PANEL_VECTORS,
     ROW_GROUPS,
     block_bits,
+    copy_lines,
     panels_at_once,
     run_row,
+    run_streamed_row,
     run_tile,
     tallest,
-    transpose_block,
+    transpose_strip,
 )
 
-DEPTH_BLOCK = 256  # k taken at a time: a panel of B and a tile of A then stay in the first cache
-UNPACKED_ROWS = 28  # up to this many rows, a row-major B is read where it lies
+DEPTH_BLOCK = 512  # k taken at a time: a panel of B and a tile of A then stay in the first cache
+UNPACKED_ROWS = 14  # up to this many rows, a row-major B is read where it lies
 THREADED_PRODUCTS = 400_000  # multiplications below which a second thread costs more than it saves
 ALIGNMENT = 64
 
@@ -83,13 +86,13 @@ def _movers(real: str) -> tuple[Any, Any, Any]:
         whole_rows = rows - rows % block_rows
         whole_columns = columns - columns % block_depth
         for i in range(0, whole_rows, block_rows):
-            for j in range(0, whole_columns, block_depth):
-                transpose_block(
-                    pointer_at(source + i * source_row + j * itemsize, dtype),
-                    source_row,
-                    pointer_at(target + j * target_row + i * itemsize, dtype),
-                    target_row,
-                )
+            transpose_strip(
+                pointer_at(source + i * source_row, dtype),
+                source_row,
+                whole_columns // block_depth,
+                pointer_at(target + i * itemsize, dtype),
+                target_row,
+            )
         copy(
             source + whole_columns * itemsize,
             itemsize,
@@ -114,11 +117,7 @@ def _movers(real: str) -> tuple[Any, Any, Any]:
         """One panel: target[k, j] = B[k, j] for j < columns, and 0 up to the panel's width."""
         line_bytes = target_width * itemsize
         if b_column == itemsize and columns == width:
-            for k in range(depth):
-                line = pointer_at(target + k * line_bytes, dtype)
-                source = pointer_at(b + k * b_step, dtype)
-                for j in range(width):
-                    line[j] = source[j]
+            copy_lines(depth, b, b_step, target, dtype(0))
             return
         if b_step == itemsize:
             transpose(b, b_column, columns, depth, target, line_bytes)
@@ -236,6 +235,7 @@ def gemm_task(real: str) -> Kernel:
         line_bytes = (depth * itemsize + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
         lies_ready = packed or (b_column == itemsize and rows <= UNPACKED_ROWS)
         transposed_row = rows == 1 and not packed and b_step == itemsize and not lies_ready
+        streamed_row = rows == 1 and not packed and b_column == itemsize
         in_row = 1
         if rows <= 4:
             in_row = together[rows - 1]
@@ -243,7 +243,8 @@ def gemm_task(real: str) -> Kernel:
         size = ALIGNMENT
         if copies_a:
             size += rows * line_bytes
-        if not transposed_row and not (packed or (lies_ready and (last - first) % width == 0)):
+        ready = packed or (lies_ready and (last - first) % width == 0)
+        if not (ready or transposed_row or streamed_row):
             size += in_row * panel_bytes
         memory = np.empty(size, np.uint8)
         scratch = (memory.ctypes.data + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
@@ -269,6 +270,14 @@ def gemm_task(real: str) -> Kernel:
             if transposed_row:
                 start = b + first * b_column
                 single_row(depth, a, start, b_column, last - first, c + first * itemsize)
+                continue
+            if streamed_row:
+                result = c + first * itemsize
+                line = pointer_at(result, dtype)
+                for j in range(last - first):
+                    line[j] = dtype(0)
+                values = pointer_at(a, dtype)
+                run_streamed_row(depth, values, b + first * itemsize, b_step, last - first, result)
                 continue
             j = first
             while j < last:
@@ -547,8 +556,8 @@ def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
     """C = A · B for (…, M, K) and (…, K, N); leading dimensions broadcast.
 
     Any strides, any sizes; float32 or float64, the same for both. The result is new and
-    C-contiguous, or is written to `out`, which must have its shape and type and share no memory with
-    a or b. Every element is one chain of fused multiply-adds over k = 0 … K−1 (with a
+    C-contiguous, or is written to `out`, which must have its shape and type and share no memory
+    with a or b. Every element is one chain of fused multiply-adds over k = 0 … K−1 (with a
     rounding more where the CPU has no fused multiply-add), so it depends on its row of A and its
     column of B alone: not on the other rows, the strides, or the number of threads.
 

@@ -10,12 +10,12 @@ import operator
 from typing import Any
 
 import numpy as np
-from numba import njit, types
+from numba import njit
 
 from tinygrad_rnn.errors import ArgumentError, DtypeError
 from tinygrad_rnn.kernels import threads
 from tinygrad_rnn.kernels.cache import Kernel, kernel
-from tinygrad_rnn.kernels.simd import Array, array_type, call_task, pointer_at, stack_words
+from tinygrad_rnn.kernels.simd import Array, array_type, call_task, pointer_at, stack_words, types
 
 ROUNDS = 10
 THREADED_ELEMENTS = 16_384  # below this a second thread costs more than it saves

@@ -13,12 +13,26 @@ from typing import Any, NamedTuple
 
 import llvmlite.binding as llvm
 import llvmlite.ir as ir
+import numba
+import numba.core.cgutils
+import numba.core.config
+import numba.extending
 import numpy as np
-from numba.core import cgutils, config, types
-from numba.extending import intrinsic
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Value = Any  # an llvmlite IR value; llvmlite ships no types
+
+# Numba's annotations cover it in part, and say of an intrinsic how the compiler calls it, not how
+# kernels do. The kernels take these names from here.
+types: Any = numba.types
+cgutils: Any = numba.core.cgutils
+config: Any = numba.core.config
+
+
+def intrinsic(function: Callable[..., Any]) -> Any:
+    """`numba.extending.intrinsic`."""
+    return numba.extending.intrinsic(function)
+
 
 INDEX = ir.IntType(64)
 INT32 = ir.IntType(32)
@@ -154,7 +168,9 @@ class Vectors:
             self.masked_store(value, pointer, mask)
 
     def _intrinsic(self, name: str, arguments: Sequence[Value]) -> Value:
-        suffix = f"f{8 * self.itemsize}" if self.count == 1 else f"v{self.count}f{8 * self.itemsize}"
+        suffix = (
+            f"f{8 * self.itemsize}" if self.count == 1 else f"v{self.count}f{8 * self.itemsize}"
+        )
         kind = ir.FunctionType(self.type, [self.type] * len(arguments))
         full_name = f"llvm.{name}.{suffix}"
         function = cgutils.get_or_insert_function(self.builder.module, kind, full_name)
@@ -259,7 +275,7 @@ def emit_over_vectors(
     count: Value,
     step: Callable[[Value, Value | None], None],
 ) -> None:
-    """Emit a loop: `step(address, None)` at every whole vector, then one with a mask for the rest."""
+    """Emit a loop of `step(address, None)` over whole vectors, then one masked for the rest."""
     builder = vectors.builder
     width = vectors.count * vectors.itemsize
     rest = builder.and_(count, INDEX(vectors.count - 1))

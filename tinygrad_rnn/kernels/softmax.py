@@ -9,9 +9,6 @@ from typing import Any
 
 import llvmlite.ir as ir
 import numpy as np
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
 
 from tinygrad_rnn.errors import ArgumentError
 from tinygrad_rnn.kernels import threads
@@ -23,10 +20,13 @@ from tinygrad_rnn.kernels.simd import (
     Vectors,
     array_type,
     call_task,
+    cgutils,
     emit_over_vectors,
+    intrinsic,
     lanes,
     pointer_at,
     stack_words,
+    types,
 )
 
 THREADED_ELEMENTS = 16_384  # below this a second thread costs more than it saves
@@ -96,7 +96,8 @@ def softmax_task(real: str, as_log: bool) -> Kernel:
     @intrinsic
     def one_row(typing_context: Any, source: Any, target: Any, count: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, values: Any) -> Value:
-            _emit_row(Vectors(builder, real, lanes(real)), *values, as_log)
+            source_at, target_at, number = values
+            _emit_row(Vectors(builder, real, lanes(real)), source_at, target_at, number, as_log)
             return context.get_dummy_value()
 
         return types.void(types.intp, types.intp, types.intp), generate

@@ -13,6 +13,7 @@ import threading
 from typing import Any
 
 import numba
+import numba.np.ufunc.parallel
 
 from tinygrad_rnn.errors import ArgumentError
 from tinygrad_rnn.kernels.cache import kernel
@@ -23,6 +24,9 @@ def _usable_cpus() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+_threading_layer: Any = numba.np.ufunc.parallel.threading_layer
 
 
 class _Team:
@@ -77,14 +81,14 @@ def launcher() -> int:
         return 0
     if not _team.launcher:
         address = _launch.address
-        if numba.threading_layer() == "workqueue":
+        if _threading_layer() == "workqueue":
             _team.guard = threading.Lock()
         _team.launcher = address
     return _team.launcher
 
 
 def guard() -> Any:
-    """A context to hold while a launcher runs: a lock where the layer takes one caller at a time."""
+    """A context to hold while a launcher runs: a lock where a layer takes one caller at a time."""
     launcher()
     return _team.guard
 

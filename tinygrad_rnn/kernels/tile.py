@@ -9,15 +9,28 @@ Blocking, packing and threads are the business of `gemm`.
 from typing import Any, NamedTuple
 
 import llvmlite.ir as ir
-from numba.core import cgutils, types
-from numba.extending import intrinsic
 
-from tinygrad_rnn.kernels.simd import BOOL, BYTE, INDEX, INT32, Value, Vectors, host, lanes, offset
+from tinygrad_rnn.kernels.simd import (
+    BOOL,
+    BYTE,
+    INDEX,
+    INT32,
+    Value,
+    Vectors,
+    cgutils,
+    emit_over_vectors,
+    host,
+    intrinsic,
+    lanes,
+    offset,
+    types,
+)
 
 PANEL_VECTORS = 2  # vectors of columns in one panel of a packed matrix
 ROWS_PER_BASE = 3  # an x86 address reaches rows 0, 1 and 2 from one pointer
 UNROLL = 2
-ROW_GROUPS = 4  # blocks of columns that `run_row` takes together
+ROW_GROUPS = 2  # blocks of columns that `run_row` takes together
+STREAMED_ROWS = 8  # rows of B that `run_streamed_row` reads side by side
 PREFETCH_STEPS = 16  # rows of B between what is read and what is asked for
 
 
@@ -35,7 +48,7 @@ def tallest() -> int:
 
 
 def panels_at_once(rows: int) -> int:
-    """Panels taken together: short tiles need several, or the adds' latency is all they wait for."""
+    """Panels taken together: short tiles need several, or they wait for one sum after the other."""
     if host().registers == 32:
         return {1: 4, 2: 4, 3: 2, 4: 2}.get(rows, 1)
     return {1: 4, 2: 2}.get(rows, 1)
@@ -56,6 +69,14 @@ def _prefetch(builder: Any, pointer: Value) -> None:
     function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
     read, keep, data = INT32(0), INT32(3), INT32(1)
     builder.call(function, [pointer, read, keep, data])
+
+
+def _internal_function(module: Any, kind: Any, name: str) -> Any:
+    function = ir.Function(module, kind, name)
+    function.linkage = "internal"
+    function.attributes.add("noinline")
+    function.attributes.add("nounwind")
+    return function
 
 
 class _Loop(NamedTuple):
@@ -148,10 +169,7 @@ def _tile_function(module: Any, real: str, form: Form) -> Any:
     kind = ir.FunctionType(
         ir.VoidType(), [INDEX, pointer, INDEX, pointer, INDEX, INDEX, pointer, INDEX, BOOL]
     )
-    function = ir.Function(module, kind, name)
-    function.linkage = "internal"
-    function.attributes.add("noinline")
-    function.attributes.add("nounwind")
+    function = _internal_function(module, kind, name)
     depth, a, a_row, b, b_step, b_panel, c, c_row, accumulate = function.args
     entry = function.append_basic_block("entry")
     reload = function.append_basic_block("reload")
@@ -263,35 +281,92 @@ def run_tile(
     return signature, generate
 
 
-@intrinsic
-def transpose_block(
-    typing_context: Any, source: Any, row_stride: Any, target: Any, target_stride: Any
-) -> Any:
-    """Transpose a block in registers: target[k, j] = source[j, k].
+def _strip_function(module: Any, real: str) -> Any:
+    """Emit the function behind `transpose_strip`."""
+    name = f"strip_{real}"
+    if name in module.globals:
+        return module.globals[name]
+    pointer = BYTE.as_pointer()
+    kind = ir.FunctionType(ir.VoidType(), [pointer, INDEX, INDEX, pointer, INDEX])
+    function = _internal_function(module, kind, name)
+    source, source_row, count, target, target_row = function.args
+    builder = ir.IRBuilder(function.append_basic_block("entry"))
+    itemsize = 4 if real == "float32" else 8
+    chunk = 16 // itemsize
+    rows = _Multiples(builder, source_row, block_bits() // (8 * itemsize))
+    lines = _Multiples(builder, target_row, chunk)
+    step = builder.mul(target_row, INDEX(chunk))
+    before = builder.block
+    body = builder.append_basic_block("blocks")
+    done = builder.append_basic_block("blocks_done")
+    builder.cbranch(builder.icmp_signed(">", count, INDEX(0)), body, done)
+    builder.position_at_end(body)
+    phis = []
+    for value in (count, source, target):
+        phi = builder.phi(value.type)
+        phi.add_incoming(value, before)
+        phis.append(phi)
+    left, here, there = phis
+    vectors, columns = emit_transpose(builder, real, here, rows)
+    for index, column in enumerate(columns):
+        vectors.store(column, lines.reach(there, index))
+    remaining = builder.sub(left, INDEX(1))
+    left.add_incoming(remaining, body)
+    here.add_incoming(offset(builder, here, INDEX(16)), body)
+    there.add_incoming(offset(builder, there, step), body)
+    builder.cbranch(builder.icmp_signed(">", remaining, INDEX(0)), body, done)
+    builder.position_at_end(done)
+    builder.ret_void()
+    return function
 
-    j runs over `block_rows()` rows, `row_stride` bytes apart, and k over the `block_depth()`
-    consecutive elements of each. Rows of the target are `target_stride` bytes apart.
+
+@intrinsic
+def transpose_strip(
+    typing_context: Any, source: Any, source_row: Any, blocks: Any, target: Any, target_row: Any
+) -> Any:
+    """Transpose a strip of rows in registers: target[k, j] = source[j, k].
+
+    j runs over `block_bits()` bits' worth of rows, `source_row` bytes apart; k over `blocks` times
+    16 bytes of consecutive elements in each. Rows of the target are `target_row` bytes apart.
     """
     real = str(source.dtype)
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Value:
-        start, stride, destination, destination_stride = values
-        vectors, columns = emit_transpose(builder, real, start, stride)
-        for index, column in enumerate(columns):
-            step = builder.mul(destination_stride, INDEX(index))
-            vectors.store(column, offset(builder, destination, step))
+        arguments = list(values)
+        for position in (0, 3):
+            arguments[position] = builder.bitcast(arguments[position], BYTE.as_pointer())
+        builder.call(_strip_function(builder.module, real), arguments)
         return context.get_dummy_value()
 
-    return types.void(source, types.intp, target, types.intp), generate
+    return types.void(source, types.intp, types.intp, target, types.intp), generate
 
 
 def block_bits() -> int:
-    """Vector bits of the in-register transpose: half vectors shuffle on more ports than full ones."""
+    """Vector bits of the in-register transpose: 256 shuffle on more ports than 512 do."""
     return min(host().bits, 256)
 
 
+class _Multiples:
+    """Multiples of a stride within reach of x86 addressing: odd ones are kept in registers."""
+
+    def __init__(self, builder: Any, stride: Value, count: int) -> None:
+        self._builder = builder
+        self._odd = {
+            number: _opaque(builder, builder.mul(stride, INDEX(number)))
+            for number in range(1, count, 2)
+        }
+
+    def reach(self, pointer: Value, number: int) -> Value:
+        """`pointer` and `number` strides more."""
+        if number == 0:
+            return pointer
+        doublings = (number & -number).bit_length() - 1
+        odd = self._odd[number >> doublings]
+        return offset(self._builder, pointer, self._builder.shl(odd, INDEX(doublings)))
+
+
 def emit_transpose(
-    builder: Any, real: str, start: Value, stride: Value
+    builder: Any, real: str, start: Value, rows: _Multiples
 ) -> tuple[Vectors, list[Value]]:
     """Load a block of rows and return its columns, one vector for each k.
 
@@ -303,9 +378,7 @@ def emit_transpose(
     count = block_bits() // (8 * itemsize)
     vectors = Vectors(builder, real, count)
     small = Vectors(builder, real, chunk)
-    pieces = [
-        small.load(offset(builder, start, builder.mul(stride, INDEX(row)))) for row in range(count)
-    ]
+    pieces = [small.load(rows.reach(start, row)) for row in range(count)]
     joined = []
     for first in range(chunk):
         parts = pieces[first::chunk]
@@ -324,12 +397,13 @@ def emit_transpose(
             for pick in picks:
                 source = pick if pick < chunk else pick - chunk + count
                 order.append(group * chunk + source)
-        return builder.shuffle_vector(
-            left, right, ir.Constant(ir.VectorType(INT32, count), order)
-        )
+        return builder.shuffle_vector(left, right, ir.Constant(ir.VectorType(INT32, count), order))
 
     if chunk == 2:
-        return vectors, [shuffle(*joined, [0, 2]), shuffle(*joined, [1, 3])]
+        return vectors, [
+            shuffle(joined[0], joined[1], [0, 2]),
+            shuffle(joined[0], joined[1], [1, 3]),
+        ]
     low01 = shuffle(joined[0], joined[1], [0, 4, 1, 5])
     high01 = shuffle(joined[0], joined[1], [2, 6, 3, 7])
     low23 = shuffle(joined[2], joined[3], [0, 4, 1, 5])
@@ -349,60 +423,54 @@ def _row_function(module: Any, real: str, groups: int) -> Any:
         return module.globals[name]
     pointer = BYTE.as_pointer()
     kind = ir.FunctionType(ir.VoidType(), [INDEX, pointer, pointer, INDEX, pointer])
-    function = ir.Function(module, kind, name)
-    function.linkage = "internal"
-    function.attributes.add("noinline")
-    function.attributes.add("nounwind")
+    function = _internal_function(module, kind, name)
     depth, a, b, b_column, c = function.args
     builder = ir.IRBuilder(function.append_basic_block("entry"))
-    body = builder.append_basic_block("blocks")
-    done = builder.append_basic_block("blocks_done")
     itemsize = 4 if real == "float32" else 8
     chunk = 16 // itemsize
     vectors = Vectors(builder, real, block_bits() // (8 * itemsize))
-    entry = builder.block
     starts = [
         _opaque(builder, offset(builder, b, builder.mul(b_column, INDEX(group * vectors.count))))
         for group in range(groups)
     ]
-    rounds = builder.sdiv(depth, INDEX(chunk))
-    builder.cbranch(builder.icmp_signed(">", rounds, INDEX(0)), body, done)
-
+    rows = _Multiples(builder, b_column, vectors.count)
+    # What the loop carries: the sums, a pointer into each group of B's rows, and one into A.
+    state = [*[vectors.constant(0.0)] * groups, *starts, a]
+    count = builder.sdiv(depth, INDEX(chunk))
+    before = builder.block
+    body = builder.append_basic_block("blocks")
+    done = builder.append_basic_block("blocks_done")
+    builder.cbranch(builder.icmp_signed(">", count, INDEX(0)), body, done)
     builder.position_at_end(body)
-    left = builder.phi(INDEX)
-    left.add_incoming(rounds, entry)
-    distance = builder.phi(INDEX)
-    distance.add_incoming(INDEX(0), entry)
-    sums = []
-    for _ in range(groups):
-        phi = builder.phi(vectors.type)
-        phi.add_incoming(vectors.constant(0.0), entry)
-        sums.append(phi)
-    values = []
+    phis = []
+    for value in (*state, count):
+        phi = builder.phi(value.type)
+        phi.add_incoming(value, before)
+        phis.append(phi)
+    *now, a_now, left = phis
+    factors = []
     for step in range(chunk):
-        address = offset(builder, offset(builder, a, distance), INDEX(step * itemsize))
-        scalar = builder.load(builder.bitcast(address, vectors.scalar.as_pointer()))
-        values.append(vectors.broadcast(scalar))
+        address = offset(builder, a_now, INDEX(step * itemsize))
+        value = builder.load(builder.bitcast(address, vectors.scalar.as_pointer()))
+        factors.append(vectors.broadcast(value))
     updated = []
-    for start, phi in zip(starts, sums, strict=True):
-        total = phi
-        _, columns = emit_transpose(builder, real, offset(builder, start, distance), b_column)
-        for value, column in zip(values, columns, strict=True):
-            total = vectors.fma(value, column, total)
-        phi.add_incoming(total, body)
+    for total, here in zip(now[:groups], now[groups:], strict=True):
+        _, columns = emit_transpose(builder, real, here, rows)
+        for factor, column in zip(factors, columns, strict=True):
+            total = vectors.fma(factor, column, total)
         updated.append(total)
+    following = [offset(builder, here, INDEX(16)) for here in (*now[groups:], a_now)]
     remaining = builder.sub(left, INDEX(1))
-    left.add_incoming(remaining, body)
-    distance.add_incoming(builder.add(distance, INDEX(16)), body)
+    for phi, value in zip(phis, (*updated, *following, remaining), strict=True):
+        phi.add_incoming(value, body)
     builder.cbranch(builder.icmp_signed(">", remaining, INDEX(0)), body, done)
-
     builder.position_at_end(done)
     results = []
     for value in updated:
-        result = builder.phi(vectors.type)
-        result.add_incoming(vectors.constant(0.0), entry)
-        result.add_incoming(value, body)
-        results.append(result)
+        phi = builder.phi(vectors.type)
+        phi.add_incoming(vectors.constant(0.0), before)
+        phi.add_incoming(value, body)
+        results.append(phi)
     for group, result in enumerate(results):
         vectors.store(result, offset(builder, c, INDEX(group * vectors.count * itemsize)))
     builder.ret_void()
@@ -433,3 +501,113 @@ def run_row(
         return context.get_dummy_value()
 
     return types.void(types.boolean, types.intp, a, b, types.intp, c), generate
+
+
+@intrinsic
+def run_streamed_row(
+    typing_context: Any, depth: Any, a: Any, b: Any, b_step: Any, columns: Any, c: Any
+) -> Any:
+    """One row of C = A · B for a row-major B, reading its rows from end to end.
+
+    A few rows at a time are multiplied into C, which stays in the first cache; so memory is read in
+    the order in which it lies. C must hold zeros; each element's chain is that of a tile.
+    Strides and addresses are in bytes; A's elements are consecutive.
+    """
+    real = str(a.dtype)
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Value:
+        function = _streamed_row_function(builder.module, real)
+        builder.call(function, [values[0], *values[1:]])
+        return context.get_dummy_value()
+
+    return types.void(types.intp, a, types.intp, types.intp, types.intp, types.intp), generate
+
+
+def _streamed_row_function(module: Any, real: str) -> Any:
+    name = f"streamed_row_{real}"
+    if name in module.globals:
+        return module.globals[name]
+    scalar = ir.FloatType() if real == "float32" else ir.DoubleType()
+    kind = ir.FunctionType(ir.VoidType(), [INDEX, scalar.as_pointer(), INDEX, INDEX, INDEX, INDEX])
+    function = _internal_function(module, kind, name)
+    depth, a, b, b_step, columns, c = function.args
+    builder = ir.IRBuilder(function.append_basic_block("entry"))
+    vectors = Vectors(builder, real, lanes(real))
+    first = INDEX(0)
+    for rows in (STREAMED_ROWS, 1):
+        rest = builder.srem(builder.sub(depth, first), INDEX(rows))
+        end = builder.sub(depth, rest)
+        before = builder.block
+        body = builder.append_basic_block("rows")
+        done = builder.append_basic_block("rows_done")
+        builder.cbranch(builder.icmp_signed("<", first, end), body, done)
+        builder.position_at_end(body)
+        k = builder.phi(INDEX)
+        k.add_incoming(first, before)
+        factors = [
+            vectors.broadcast(builder.load(builder.gep(a, [builder.add(k, INDEX(row))])))
+            for row in range(rows)
+        ]
+        starts = [
+            builder.add(b, builder.mul(builder.add(k, INDEX(row)), b_step)) for row in range(rows)
+        ]
+
+        def step(
+            address: Value, mask: Value | None, factors: Any = factors, starts: Any = starts
+        ) -> None:
+            place = builder.sub(address, c)
+            total = vectors.read(address, mask)
+            for factor, start in zip(factors, starts, strict=True):
+                total = vectors.fma(factor, vectors.read(builder.add(start, place), mask), total)
+            vectors.write(total, address, mask)
+
+        emit_over_vectors(vectors, c, columns, step)
+        following = builder.add(k, INDEX(rows))
+        k.add_incoming(following, builder.block)
+        builder.cbranch(builder.icmp_signed("<", following, end), body, done)
+        builder.position_at_end(done)
+        first = end
+    builder.ret_void()
+    return function
+
+
+@intrinsic
+def copy_lines(
+    typing_context: Any, count: Any, source: Any, source_step: Any, target: Any, like: Any
+) -> Any:
+    """Copy a full panel's width from each of `count` rows to consecutive memory.
+
+    Addresses and strides in bytes; `like` is a value of the element type.
+    """
+    real = str(like)
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Value:
+        number, start, stride, destination, _ = values
+        vectors = Vectors(builder, real, lanes(real))
+        width = vectors.count * vectors.itemsize
+        before = builder.block
+        body = builder.append_basic_block("lines")
+        done = builder.append_basic_block("lines_done")
+        builder.cbranch(builder.icmp_signed(">", number, INDEX(0)), body, done)
+        builder.position_at_end(body)
+        phis = []
+        for value in (number, start, destination):
+            phi = builder.phi(INDEX)
+            phi.add_incoming(value, before)
+            phis.append(phi)
+        left, here, there = phis
+        for column in range(PANEL_VECTORS):
+            place = builder.add(here, INDEX(column * width))
+            ahead = builder.add(place, builder.mul(stride, INDEX(PREFETCH_STEPS)))
+            _prefetch(builder, builder.inttoptr(ahead, BYTE.as_pointer()))
+            value = vectors.read(place, None)
+            vectors.write(value, builder.add(there, INDEX(column * width)), None)
+        remaining = builder.sub(left, INDEX(1))
+        left.add_incoming(remaining, body)
+        here.add_incoming(builder.add(here, stride), body)
+        there.add_incoming(builder.add(there, INDEX(PANEL_VECTORS * width)), body)
+        builder.cbranch(builder.icmp_signed(">", remaining, INDEX(0)), body, done)
+        builder.position_at_end(done)
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp, types.intp, types.intp, like), generate

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
+
 from tinygrad_rnn import ops
-from tinygrad_rnn.arguments import array_of
 from tinygrad_rnn.dtypes import get_default_dtype
 from tinygrad_rnn.errors import ArgumentError, DtypeError, ShapeError
-from tinygrad_rnn.methods.operand import Operand, binary, operand, same_type, unary
+from tinygrad_rnn.methods.operand import Operand, binary, named, operand, same_type, unary
 from tinygrad_rnn.methods.shaping import Shaping
 
 if TYPE_CHECKING:
@@ -109,19 +110,19 @@ class Arithmetic(Shaping):
 
     def add(self, other: Any) -> Tensor:
         """Return self + other."""
-        return binary(ops.add, self, other)
+        return named("add", binary(ops.add, self, other), other)
 
     def sub(self, other: Any) -> Tensor:
         """Return self - other."""
-        return binary(ops.sub, self, other)
+        return named("sub", binary(ops.sub, self, other), other)
 
     def mul(self, other: Any) -> Tensor:
         """Return self * other."""
-        return binary(ops.mul, self, other)
+        return named("mul", binary(ops.mul, self, other), other)
 
     def div(self, other: Any) -> Tensor:
         """Return self / other."""
-        return _divide(self, other)
+        return named("div", _divide(self, other), other)
 
     def neg(self) -> Tensor:
         """Return -self."""
@@ -129,7 +130,7 @@ class Arithmetic(Shaping):
 
     def pow(self, exponent: Any) -> Tensor:
         """Return self ** exponent."""
-        return binary(ops.pow_, self, exponent)
+        return named("pow", binary(ops.pow_, self, exponent), exponent)
 
     def abs(self) -> Tensor:
         """Return the absolute value; its slope at 0 is taken as 0."""
@@ -141,46 +142,46 @@ class Arithmetic(Shaping):
 
     def matmul(self, other: Any) -> Tensor:
         """Return self @ other."""
-        return _matmul(self, other)
+        return named("matmul", _matmul(self, other), other)
 
     def mm(self, other: Tensor) -> Tensor:
         """Return the product of two matrices."""
         _same_ndim("mm", 2, self, other)
-        return _matmul(self, other)
+        return named("matmul", _matmul(self, other), other)
 
     def bmm(self, other: Tensor) -> Tensor:
         """Return the products of two batches of matrices."""
         _same_ndim("bmm", 3, self, other)
-        return _matmul(self, other)
+        return named("matmul", _matmul(self, other), other)
 
     def dot(self, other: Tensor) -> Tensor:
         """Return the inner product of two vectors."""
         _same_ndim("dot", 1, self, other)
-        return _matmul(self, other)
+        return named("matmul", _matmul(self, other), other)
 
     def eq(self, other: Any) -> Tensor:
         """Return self == other, element by element."""
-        return binary(ops.equal, self, other)
+        return named("equal", binary(ops.equal, self, other), other)
 
     def ne(self, other: Any) -> Tensor:
         """Return self != other, element by element."""
-        return binary(ops.not_equal, self, other)
+        return named("not_equal", binary(ops.not_equal, self, other), other)
 
     def lt(self, other: Any) -> Tensor:
         """Return self < other, element by element."""
-        return binary(ops.less, self, other)
+        return named("less", binary(ops.less, self, other), other)
 
     def le(self, other: Any) -> Tensor:
         """Return self <= other, element by element."""
-        return binary(ops.less_equal, self, other)
+        return named("less_equal", binary(ops.less_equal, self, other), other)
 
     def gt(self, other: Any) -> Tensor:
         """Return self > other, element by element."""
-        return binary(ops.greater, self, other)
+        return named("greater", binary(ops.greater, self, other), other)
 
     def ge(self, other: Any) -> Tensor:
         """Return self >= other, element by element."""
-        return binary(ops.greater_equal, self, other)
+        return named("greater_equal", binary(ops.greater_equal, self, other), other)
 
     def exp(self) -> Tensor:
         """Return e to the power of each element."""
@@ -266,18 +267,24 @@ class Arithmetic(Shaping):
         """Return each element limited to [min, max]. The slope is 1 inside and at the limits."""
         if min is None and max is None:
             raise ArgumentError("clamp needs min, max or both")
-        low, high = (None if limit is None else float(limit) for limit in (min, max))
-        return self.apply(ops.clip, self, low=low, high=high)
+        for limit in (min, max):
+            if limit is not None and not isinstance(limit, (bool, int, float)):
+                raise DtypeError(
+                    f"clamp takes numbers, not {type(limit).__name__}; see maximum and minimum"
+                )
+        whole = self.dtype.kind != "f" and not isinstance(min, float) and not isinstance(max, float)
+        x = self if whole or self.dtype.kind == "f" else self.to(get_default_dtype())
+        return self.apply(ops.clip, x, low=min, high=max)
 
     clip = clamp
 
     def maximum(self, other: Any) -> Tensor:
         """Return the larger of each pair; equal ones share the gradient."""
-        return binary(ops.maximum, self, other)
+        return named("maximum", binary(ops.maximum, self, other), other)
 
     def minimum(self, other: Any) -> Tensor:
         """Return the smaller of each pair; equal ones share the gradient."""
-        return binary(ops.minimum, self, other)
+        return named("minimum", binary(ops.minimum, self, other), other)
 
     def where(self, condition: Tensor, other: Any) -> Tensor:
         """Return self where `condition` holds, else `other`."""
@@ -290,8 +297,12 @@ class Arithmetic(Shaping):
 
 def _divide(a: Any, b: Any) -> Tensor:
     """True division; integers become floats of the default type first."""
-    a = a.to(get_default_dtype()) if isinstance(a, Operand) and a._array.dtype.kind != "f" else a
-    b = b.to(get_default_dtype()) if isinstance(b, Operand) and b._array.dtype.kind != "f" else b
+    like = a if isinstance(a, Operand) else b
+    a, b = operand(a, like), operand(b, like)
+    floats = [x.dtype for x in (a, b) if isinstance(x, Operand) and x.dtype.kind == "f"]
+    dtype = floats[0] if floats else get_default_dtype()
+    a = a.to(dtype) if isinstance(a, Operand) and a.dtype.kind != "f" else a
+    b = b.to(dtype) if isinstance(b, Operand) and b.dtype.kind != "f" else b
     return binary(ops.div, a, b)
 
 
@@ -343,8 +354,15 @@ def where(condition: Any, a: Any, b: Any) -> Tensor:
     condition, a, b = operand(condition, like), operand(a, like), operand(b, like)
     if not isinstance(condition, Operand) or condition._array.dtype.kind != "b":
         raise DtypeError("`where` needs a tensor of booleans as its condition, such as x > 0")
+    for choice in (a, b):
+        if choice is NotImplemented:
+            raise DtypeError("`where` chooses between tensors, arrays and numbers")
     if not isinstance(a, Operand) and not isinstance(b, Operand):
-        a = like._wrap(array_of(a, None, get_default_dtype()))
+        whole = not isinstance(a, float) and not isinstance(b, float)
+        a = like._wrap(np.asarray(a, np.int64 if whole else get_default_dtype()))
+    for one, other in ((a, b), (b, a)):
+        if isinstance(one, Operand) and one.dtype.kind != "f" and type(other) is float:
+            a, b = (x.to(get_default_dtype()) if x is one else x for x in (a, b))
     if isinstance(a, Operand) and isinstance(b, Operand) and a._array.dtype != b._array.dtype:
         a, b = same_type(ops.where, a, b)
     return like.apply(ops.where, condition, a, b)

@@ -12,7 +12,16 @@ import numpy as np
 
 from tinygrad_rnn import ops
 from tinygrad_rnn.arguments import Array, Shape, array_of
-from tinygrad_rnn.dtypes import Dtype, bool_, float32, float64, get_default_dtype, int32, int64
+from tinygrad_rnn.dtypes import (
+    Dtype,
+    bool_,
+    dtype_of,
+    float32,
+    float64,
+    get_default_dtype,
+    int32,
+    int64,
+)
 from tinygrad_rnn.errors import DtypeError
 from tinygrad_rnn.ops import Primitive
 
@@ -60,11 +69,9 @@ class Operand:
             dtype = dtype.dtype
         elif isinstance(dtype, str) and dtype == "cpu":
             return cast("Tensor", self)
-        dtype = np.dtype(dtype)
+        dtype = dtype_of(dtype)
         if dtype == self._array.dtype:
             return cast("Tensor", self)
-        if dtype.kind not in "fiub" or (dtype.kind == "f" and dtype not in (float32, float64)):
-            raise DtypeError(f"there are no {dtype} tensors; use float32, float64, int64 or bool")
         return self.apply(ops.cast, self, dtype=dtype)
 
     def float(self) -> Tensor:
@@ -113,12 +120,15 @@ def operand(x: Any, like: Operand) -> Any:
     if isinstance(x, float):
         return float(x)
     if isinstance(x, (np.ndarray, np.generic)):
-        return like._wrap(array_of(x, None, get_default_dtype()))
+        # A copy: the graph must not change when the caller's array does.
+        return like._wrap(array_of(x, None, get_default_dtype()).copy())
     return NotImplemented
 
 
 def binary(primitive: Primitive, a: Any, b: Any) -> Tensor:
     """Apply a primitive to two operands, at least one of them a Tensor, of one element type."""
+    if isinstance(a, Operand) and isinstance(b, Operand) and a._array.dtype is b._array.dtype:
+        return a.apply(primitive, a, b)
     like = a if isinstance(a, Operand) else b
     a = operand(a, like)
     b = operand(b, like)
@@ -133,6 +143,15 @@ def binary(primitive: Primitive, a: Any, b: Any) -> Tensor:
     elif type(a) is float and b._array.dtype.kind != "f":
         b = b.to(get_default_dtype())
     return like.apply(primitive, a, b)
+
+
+def named(name: str, result: Any, other: Any) -> Tensor:
+    """Return the result of a method, which unlike an operator refuses wrong operands itself."""
+    if result is NotImplemented:
+        raise DtypeError(
+            f"`{name}` takes tensors, arrays and numbers, not {type(other).__name__} {other!r}"
+        )
+    return cast("Tensor", result)
 
 
 def same_type(primitive: Primitive, a: Any, b: Any) -> tuple[Any, Any]:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from tinygrad_rnn import ops
 from tinygrad_rnn.arguments import Shape, axes_of, axis_of
-from tinygrad_rnn.dtypes import bool_, int64
-from tinygrad_rnn.methods.arithmetic import Arithmetic
+from tinygrad_rnn.dtypes import int64
+from tinygrad_rnn.errors import ArgumentError
+from tinygrad_rnn.methods.arithmetic import Arithmetic, where
 from tinygrad_rnn.methods.operand import Bool, Int, require_float
 from tinygrad_rnn.ops import Primitive
 
@@ -28,8 +29,7 @@ class Reductions(Arithmetic):
 
     def sum(self, dim: Any = None, keepdim: Bool = False) -> Tensor:
         """Return the sum over axes (all of them by default)."""
-        x = self.to(int64) if self._array.dtype == bool_ else cast("Tensor", self)
-        return x._reduce(ops.sum_, dim, keepdim)
+        return self._summable()._reduce(ops.sum_, dim, keepdim)
 
     def mean(self, dim: Any = None, keepdim: Bool = False) -> Tensor:
         """Return the mean over axes; NaN over nothing."""
@@ -47,7 +47,10 @@ class Reductions(Arithmetic):
 
     def std(self, dim: Any = None, correction: Int = 1, keepdim: Bool = False) -> Tensor:
         """Return the square root of `var`."""
-        return self.var(dim, correction, keepdim).sqrt()
+        v = self.var(dim, correction, keepdim)
+        # The root has no slope at 0; 0 is the subgradient.
+        flat = v == 0
+        return where(flat, 0.0, where(flat, 1.0, v).sqrt())
 
     def amax(self, dim: Any = None, keepdim: Bool = False) -> Tensor:
         """Return the largest element over axes; equal ones share the gradient."""
@@ -99,17 +102,26 @@ class Reductions(Arithmetic):
     def norm(self, p: Any = 2, dim: Any = None, keepdim: Bool = False) -> Tensor:
         """Return (Σ|x|ᵖ)^(1/p) over axes; p may be infinite. The slope at 0 is taken as 0."""
         require_float(self, "norm")
-        if p == 2:
+        if p in (2, "fro"):
             return self._reduce(ops.norm, dim, keepdim)
+        if not isinstance(p, (int, float)):
+            raise ArgumentError(f"a norm's order is a number, inf or 'fro', not {p!r}")
+        size = self.abs()
         if p == math.inf:
-            return self.abs().amax(dim, keepdim)
+            return size.amax(dim, keepdim)
+        if p == -math.inf:
+            return size.amin(dim, keepdim)
+        if p == 0:
+            return (self != 0).to(self.dtype).sum(dim, keepdim)
         if p == 1:
-            return self.abs().sum(dim, keepdim)
-        return self.abs().pow(p).sum(dim, keepdim).pow(1.0 / p)
+            return size.sum(dim, keepdim)
+        powers = where(size == 0, 0.0, where(size == 0, 1.0, size).pow(p))
+        total = powers.sum(dim, keepdim)
+        return where(total == 0, 0.0, where(total == 0, 1.0, total).pow(1.0 / p))
 
     def cumsum(self, dim: Int) -> Tensor:
         """Return the running sum along an axis."""
-        return self.apply(ops.cumsum, self, axis=axis_of(dim, self.ndim))
+        return self.apply(ops.cumsum, self._summable(), axis=axis_of(dim, self.ndim))
 
     def softmax(self, dim: Int) -> Tensor:
         """Return eˣ / Σ eˣ along an axis."""
@@ -121,6 +133,10 @@ class Reductions(Arithmetic):
         require_float(self, "log_softmax")
         axis = axis_of(dim, self.ndim)
         return self.apply(ops.log_softmax, self, axis=axis)
+
+    def _summable(self) -> Tensor:
+        """Return self, small integers and booleans as int64 so that sums have room."""
+        return self.to(int64) if self.dtype.kind in "iub" else cast("Tensor", self)
 
     def _reduce(self, primitive: Primitive, dim: Any, keepdim: Bool) -> Tensor:
         axis = axes_of(dim, self.ndim)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from tinygrad_rnn import ops
-from tinygrad_rnn.arguments import axes_of, axis_of, shape_of
+from tinygrad_rnn.arguments import axes_of, axis_of, positive, shape_of, sizes_of
 from tinygrad_rnn.errors import ArgumentError, DtypeError, OutOfRangeError, ShapeError
 from tinygrad_rnn.methods.operand import Int, Operand
 
@@ -38,6 +38,8 @@ class Shaping(Operand):
     def flatten(self, start_dim: Int = 0, end_dim: Int = -1) -> Tensor:
         """Join the axes from `start_dim` to `end_dim` into one."""
         start, end = axis_of(start_dim, self.ndim), axis_of(end_dim, self.ndim)
+        if start > end:
+            raise ArgumentError(f"flatten goes from axis {start} to {end}, which is before it")
         middle = math.prod(self.shape[start : end + 1])
         return self.reshape((*self.shape[:start], middle, *self.shape[end + 1 :]))
 
@@ -63,6 +65,8 @@ class Shaping(Operand):
         """Return a view with axes of length 1 repeated; -1 keeps a length."""
         wanted = shape_of(shape)
         lead = len(wanted) - self.ndim
+        if any(n == -1 for n in wanted[: max(lead, 0)]):
+            raise ShapeError(f"expand to {wanted}: -1 keeps a length, a new axis has none to keep")
         full = tuple(self.shape[i - lead] if n == -1 else n for i, n in enumerate(wanted))
         return self.apply(ops.expand, self, shape=full)
 
@@ -72,8 +76,12 @@ class Shaping(Operand):
 
     def repeat(self, *counts: Any) -> Tensor:
         """Return copies side by side, `counts` many along each axis."""
-        times = shape_of(counts)
+        times = sizes_of(counts)
         lead = len(times) - self.ndim
+        if lead < 0:
+            raise ShapeError(
+                f"repeat takes a count for each of {self.ndim} axes, not {len(times)}"
+            )
         x = self.reshape((1,) * lead + self.shape)
         apart = tuple(n for length in x.shape for n in (1, length))
         spread = tuple(n for pair in zip(times, x.shape, strict=True) for n in pair)
@@ -98,14 +106,14 @@ class Shaping(Operand):
         """Cut an axis into pieces of `split_size` (the last may be shorter), or of given sizes."""
         axis = axis_of(dim, self.ndim)
         length = self.shape[axis]
-        if isinstance(split_size, int):
+        if isinstance(split_size, (int, np.integer)):
             if split_size < 1:
                 raise ArgumentError(f"split needs pieces of at least 1 element, not {split_size}")
             sizes = tuple(
                 min(split_size, length - start) for start in range(0, max(length, 1), split_size)
             )
         else:
-            sizes = tuple(int(size) for size in split_size)
+            sizes = sizes_of((split_size,))
             if sum(sizes) != length:
                 raise ShapeError(
                     f"sizes {sizes} do not add up to {length}, the length of axis {dim}"
@@ -114,8 +122,7 @@ class Shaping(Operand):
 
     def chunk(self, chunks: Int, dim: Int = 0) -> tuple[Tensor, ...]:
         """Cut an axis into at most `chunks` pieces of equal size (the last may be shorter)."""
-        if chunks < 1:
-            raise ArgumentError(f"chunk needs at least 1 piece, not {chunks}")
+        positive(chunks, "the number of chunks")
         length = self.shape[axis_of(dim, self.ndim)]
         return self.split(max(1, -(-length // chunks)), dim)
 
@@ -127,8 +134,14 @@ class Shaping(Operand):
 
     def narrow(self, dim: Int, start: Int, length: Int) -> Tensor:
         """Return `length` elements of an axis from `start`."""
-        before = (slice(None),) * axis_of(dim, self.ndim)
-        return self[(*before, slice(start, start + length))]
+        axis = axis_of(dim, self.ndim)
+        first = start + self.shape[axis] if start < 0 else start
+        if first < 0 or length < 0 or first + length > self.shape[axis]:
+            raise OutOfRangeError(
+                f"narrow cannot take {length} elements from {start} of axis {axis}, which has "
+                f"length {self.shape[axis]}"
+            )
+        return self[(*(slice(None),) * axis, slice(first, first + length))]
 
     def select(self, dim: Int, index: Int) -> Tensor:
         """Return one slice of an axis, without that axis."""
@@ -151,14 +164,24 @@ class Shaping(Operand):
     def gather(self, dim: Int, index: Tensor) -> Tensor:
         """Return out[i][j][k] = self[i][index[i][j][k]][k], for dim = 1."""
         axis = axis_of(dim, self.ndim)
-        x = _trimmed_to(self, index, axis, "gather")
         _check_range(index, self.shape[axis], "gather")
+        x = _trimmed_to(self, index, axis, "gather")
         return self.apply(ops.gather, x, index, axis=axis)
 
     def scatter_add(self, dim: Int, index: Tensor, src: Tensor) -> Tensor:
         """Return a copy with src[i][j][k] added at [i][index[i][j][k]][k], for dim = 1."""
         axis = axis_of(dim, self.ndim)
         _check_range(index, self.shape[axis], "scatter_add")
+        _trimmed_to(self, index, axis, "scatter_add")
+        if not isinstance(src, Operand) or src.dtype != self.dtype:
+            raise DtypeError(f"`scatter_add` adds tensors of its own type, {self.dtype}")
+        if src.ndim != index.ndim or any(
+            n < m for n, m in zip(src.shape, index.shape, strict=True)
+        ):
+            raise ShapeError(
+                f"`scatter_add` needs a source at least as long as its index {index.shape} on "
+                f"every axis, not {src.shape}"
+            )
         source = src[tuple(slice(n) for n in index.shape)]
         return self.apply(ops.scatter_add, self, index, source, axis=axis)
 
@@ -178,6 +201,8 @@ def _trimmed_to(x: Shaping, index: Tensor, axis: int, name: str) -> Tensor:
 
 
 def _check_range(index: Tensor, length: int, name: str) -> None:
+    if not isinstance(index, Operand):
+        raise DtypeError(f"`{name}` needs an index tensor, not {type(index).__name__}")
     array = index._array
     if array.dtype.kind not in "iu":
         raise DtypeError(f"`{name}` needs an index of integers, not {index.dtype}")
@@ -193,7 +218,7 @@ def split_index(x: Operand, index: Any) -> tuple[tuple[Any, ...], list[Any]]:
     for part in index if isinstance(index, tuple) else (index,):
         if isinstance(part, (list, np.ndarray)):
             # An empty list is an index of nothing, not of floats.
-            part = x._wrap(np.asarray(part, np.int64 if len(part) == 0 else None))
+            part = x._wrap(np.array(part, np.int64 if len(part) == 0 else None))
         if isinstance(part, Operand):
             if part._array.dtype.kind not in "iub":
                 raise DtypeError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from tinygrad_rnn.errors import OutOfRangeError
 from tinygrad_rnn.nn.module import Module
 
 
@@ -30,7 +31,10 @@ class ModuleList(Module):
         return len(self._modules)
 
     def __getitem__(self, index: int) -> Module:
-        return list(self.children())[index]
+        held = list(self.children())
+        if not -len(held) <= index < len(held):
+            raise OutOfRangeError(f"there is no module {index} in a list of {len(held)}")
+        return held[index]
 
     def __iter__(self) -> Iterator[Module]:
         return self.children()

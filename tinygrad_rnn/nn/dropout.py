@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tinygrad_rnn.errors import ArgumentError
+from tinygrad_rnn.arguments import probability
 from tinygrad_rnn.nn import functional
 from tinygrad_rnn.nn.module import Module
 from tinygrad_rnn.tensor import Tensor
@@ -13,9 +13,7 @@ class Dropout(Module):
 
     def __init__(self, p: float = 0.5) -> None:
         super().__init__()
-        if not 0.0 <= p <= 1.0:
-            raise ArgumentError(f"a dropout probability lies between 0 and 1, not {p}")
-        self.p = p
+        self.p = probability(p)
 
     def forward(self, x: Tensor) -> Tensor:
         """Drop elements of x, of any shape."""

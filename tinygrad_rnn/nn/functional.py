@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from tinygrad_rnn import ops
+from tinygrad_rnn.arguments import probability
 from tinygrad_rnn.creation import one_hot as one_hot
 from tinygrad_rnn.errors import ArgumentError, DtypeError, OutOfRangeError, ShapeError
 from tinygrad_rnn.functions import log_softmax as log_softmax
@@ -29,6 +30,10 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         raise ShapeError(
             f"linear takes x (..., in) and weight (out, in), not {x.shape} and {weight.shape}"
         )
+    if bias is not None and bias.shape != weight.shape[:1]:
+        raise ShapeError(
+            f"linear with weight {weight.shape} takes bias {weight.shape[:1]}, not {bias.shape}"
+        )
     if x.dtype != weight.dtype:
         raise DtypeError(
             f"linear got x as {x.dtype} and weight as {weight.dtype}; convert x with "
@@ -36,8 +41,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         )
     if x.ndim == 1:
         return linear(x.unsqueeze(0), weight, bias).squeeze(0)
-    out = apply(ops.linear, x, weight)
-    return out if bias is None else out + bias
+    return apply(ops.linear, x, weight, bias)
 
 
 def embedding(index: Tensor, weight: Tensor, padding_idx: int | None = None) -> Tensor:
@@ -51,6 +55,8 @@ def embedding(index: Tensor, weight: Tensor, padding_idx: int | None = None) -> 
     Raises:
         OutOfRangeError: if an index is outside 0 ... V - 1.
     """
+    if not isinstance(index, Tensor):
+        raise DtypeError(f"embedding takes a tensor of indices, not {type(index).__name__}")
     array = index.detach().numpy()
     if array.dtype.kind not in "iu":
         raise DtypeError(f"embedding takes integer indices, not {index.dtype}; see .long()")
@@ -72,8 +78,9 @@ def dropout(
 
     Srivastava et al., 2014, "Dropout: a simple way to prevent neural networks from overfitting".
     """
-    if not 0.0 <= p <= 1.0:
-        raise ArgumentError(f"a dropout probability lies between 0 and 1, not {p}")
+    probability(p)
+    if not x.is_floating_point():
+        raise DtypeError(f"dropout takes a floating tensor, not {x.dtype}; convert with .float()")
     if not training or p == 0.0:
         return x
     if p == 1.0:
@@ -110,7 +117,8 @@ def pad(x: Tensor, widths: tuple[int, ...], value: float = 0.0) -> Tensor:
 
     Negative widths are not taken; slice instead.
     """
-    if len(widths) % 2 or len(widths) > 2 * x.ndim or any(n < 0 for n in widths):
+    several = isinstance(widths, (tuple, list))
+    if not several or len(widths) % 2 or len(widths) > 2 * x.ndim or any(n < 0 for n in widths):
         raise ArgumentError(
             f"pad takes pairs of non-negative widths for at most {x.ndim} axes, not {widths}"
         )
@@ -189,6 +197,8 @@ def _picked(
     log_probabilities: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int
 ) -> tuple[Tensor, Tensor]:
     """Return the log-probability of each target, and the weight with which it counts."""
+    if not isinstance(target, Tensor):
+        raise DtypeError(f"targets are a tensor of class numbers, not {type(target).__name__}")
     axis = 0 if log_probabilities.ndim == 1 else 1
     shape = log_probabilities.shape[:axis] + log_probabilities.shape[axis + 1 :]
     if log_probabilities.ndim == 0 or target.shape != shape:

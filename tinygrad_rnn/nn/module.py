@@ -6,10 +6,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar
 
-import numpy as np
-
 from tinygrad_rnn.context import Scope, caller, no_grad, state
-from tinygrad_rnn.dtypes import float32, float64
+from tinygrad_rnn.dtypes import float32, float64, float_of
 from tinygrad_rnn.errors import ArgumentError, StateDictError
 from tinygrad_rnn.tensor import Tensor
 
@@ -89,11 +87,9 @@ class Module:
                 f"'{name}'"
             )
         if isinstance(value, Parameter):
-            self._forget(name)
-            self._parameters[name] = value
+            self._register(self._parameters, name, value)
         elif isinstance(value, Module):
-            self._forget(name)
-            self._modules[name] = value
+            self._register(self._modules, name, value)
             value._name = name
         elif registers is not None and name in registers:
             if value is not None:
@@ -102,10 +98,15 @@ class Module:
                     "change its numbers with assign() under no_grad()"
                 )
             registers[name] = None
-        elif registers is not None and name in self._modules and value is None:
+        elif registers is not None and name in self._modules:
+            if value is not None:
+                raise ArgumentError(
+                    f"'{name}' is a module of {type(self).__name__}; assign a Module or None, not "
+                    f"{type(value).__name__}"
+                )
             self._modules[name] = None
         elif registers is not None and name in self._buffers:
-            self._buffers[name] = value
+            self.register_buffer(name, value)
         else:
             object.__setattr__(self, name, value)
 
@@ -120,6 +121,12 @@ class Module:
         if not self._forget(name):
             object.__delattr__(self, name)
 
+    def _register(self, register: dict[str, Any], name: str, value: Any) -> None:
+        """Declare a name; one that is declared keeps its place in the order."""
+        if name not in register:
+            self._forget(name)
+        register[name] = value
+
     def _forget(self, name: str) -> bool:
         self.__dict__.pop(name, None)
         found = False
@@ -131,18 +138,26 @@ class Module:
     def register_parameter(self, name: str, parameter: Parameter | None) -> None:
         """Declare a parameter; None declares one that is switched off."""
         if parameter is None:
-            self._forget(name)
-            self._parameters[name] = None
-        else:
+            self._register(self._parameters, name, None)
+        elif isinstance(parameter, Parameter):
             setattr(self, name, parameter)
+        else:
+            raise ArgumentError(
+                f"'{name}' has to be a Parameter or None, not {type(parameter).__name__}"
+            )
 
     def register_buffer(self, name: str, tensor: Tensor) -> None:
         """Declare a tensor that is saved with the module and is not trained."""
-        self._forget(name)
-        self._buffers[name] = tensor
+        if "_buffers" not in self.__dict__:
+            raise ArgumentError(f"call super().__init__() in {type(self).__name__}.__init__ first")
+        if not isinstance(tensor, Tensor):
+            raise ArgumentError(f"the buffer '{name}' is a Tensor, not {type(tensor).__name__}")
+        self._register(self._buffers, name, tensor)
 
     def add_module(self, name: str, module: Module) -> None:
         """Declare a sub-module."""
+        if not isinstance(module, Module):
+            raise ArgumentError(f"'{name}' has to be a Module, not {type(module).__name__}")
         setattr(self, name, module)
 
     # ------------------------------------------------------------------ walking
@@ -222,6 +237,8 @@ class Module:
             StateDictError: lists every missing and unexpected name (unless `strict` is False) and
                 every difference in shape or type. Nothing has been changed then.
         """
+        if not isinstance(state_dict, Mapping):
+            raise ArgumentError(f"a state dict maps names to tensors, not {state_dict!r}")
         places = {p.name: p for p in (*self._places("_parameters"), *self._places("_buffers"))}
         missing = [name for name in places if name not in state_dict]
         unexpected = [name for name in state_dict if name not in places]
@@ -285,11 +302,12 @@ class Module:
         """Convert floating parameters and buffers to float32 or float64."""
         if isinstance(dtype, str) and dtype == "cpu":
             return self
+        wanted = float_of(dtype)
         for register in ("_parameters", "_buffers"):
             for place in self._places(register):
-                if place.tensor.is_floating_point() and place.tensor.dtype != np.dtype(dtype):
+                if place.tensor.is_floating_point() and place.tensor.dtype != wanted:
                     # In place, so that optimizers and shared owners keep the same object.
-                    place.tensor._array = place.tensor._array.astype(dtype)
+                    place.tensor._array = place.tensor._array.astype(wanted)
                     place.tensor.grad = None
         return self
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from tinygrad_rnn.arguments import positive
+from tinygrad_rnn.arguments import positive, probability
 from tinygrad_rnn.context import Scope, state
 from tinygrad_rnn.creation import zeros
 from tinygrad_rnn.errors import ArgumentError, DtypeError, ShapeError, UnsupportedError
@@ -54,11 +54,9 @@ class Recurrent(Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        if not 0.0 <= dropout <= 1.0:
-            raise ArgumentError(f"a dropout probability lies between 0 and 1, not {dropout}")
         self.bidirectional = bool(bidirectional)
         self.batch_first = bool(batch_first)
-        self.dropout = float(dropout)
+        self.dropout = probability(dropout)
         self.num_directions = 2 if bidirectional else 1
         made = self._make(cells, input_size, positive(num_layers, "num_layers"))
         self.num_layers = len(made) // self.num_directions
@@ -123,9 +121,10 @@ class Recurrent(Module):
                 f"{type(self).__name__} takes {layout} or (time, features), not shape {x.shape}"
             )
         single = x.ndim == 2
+        batch_axis = 1 if self._stacks_states else 0
         if single:
             x = x.unsqueeze(1)
-            initial = map_state(lambda s: s.unsqueeze(-2), initial)
+            initial = map_state(lambda s: s.unsqueeze(batch_axis), initial)
         elif self.batch_first:
             x = x.transpose(0, 1)
         self._check_features(x, cells[0])
@@ -143,7 +142,7 @@ class Recurrent(Module):
                 x = functional.dropout(x, self.dropout, self.training)
         final = map_state(lambda *s: stack(s), *finals) if self._stacks_states else tuple(finals)
         if single:
-            return x.squeeze(1), map_state(lambda s: s.squeeze(-2), final)
+            return x.squeeze(1), map_state(lambda s: s.squeeze(batch_axis), final)
         return (x.transpose(0, 1) if self.batch_first else x), final
 
     def _check_features(self, x: Tensor, cell: Module) -> None:
@@ -164,7 +163,7 @@ class Recurrent(Module):
         self, initial: State, cells: Sequence[Module], batch: int, x: Tensor
     ) -> list[State]:
         """Return one state a cell, and check their shapes."""
-        zero = [initial_state(cell, batch) for cell in cells]
+        zero = [initial_state(cell, batch, x.dtype) for cell in cells]
         if initial is None:
             return zero
         if not self._stacks_states:
@@ -175,18 +174,17 @@ class Recurrent(Module):
             states = list(initial)
         else:
             wanted = [(len(cells), *s.shape) for s in state_tensors(zero[0])]
-            given = [s.shape for s in state_tensors(initial)]
+            given = [s.shape for s in state_tensors(map_state(lambda _, s: s, zero[0], initial))]
             if given != wanted:
                 hint = "; batch_first does not change the layout of states" * self.batch_first
                 raise ShapeError(
                     f"the initial state needs the shapes {wanted} (layers * directions, batch, "
                     f"...), not {given}{hint}"
                 )
-            parts = [s.unbind(0) for s in state_tensors(initial)]
-            states = []
-            for i in range(len(cells)):
-                of_cell = iter([part[i] for part in parts])
-                states.append(map_state(lambda _, it=of_cell: next(it), zero[0]))
+            states = [
+                map_state(lambda _, s, i=i: s.select(0, i), zero[0], initial)
+                for i in range(len(cells))
+            ]
         for given_state in states:
             for s in state_tensors(given_state):
                 if s.dtype != x.dtype:
@@ -230,13 +228,12 @@ class Recurrent(Module):
         return ", ".join(f"{k}={v}" for k, (v, default) in shown.items() if v != default)
 
 
-def initial_state(cell: Module, batch: int) -> State:
-    """Return a cell's state before the first step: its own `initial_state`, or zeros."""
+def initial_state(cell: Module, batch: int, dtype: Any = None) -> State:
+    """Return a cell's state before the first step: its own `initial_state`, or zeros of `dtype`."""
     own = getattr(cell, "initial_state", None)
     if own is not None:
         return own(batch)
     size = getattr(cell, "hidden_size", None)
-    parameter = next(cell.parameters(), None)
     if size is None:
         name = type(cell).__name__
         raise ArgumentError(
@@ -244,7 +241,7 @@ def initial_state(cell: Module, batch: int) -> State:
             "`initial_state(self, batch)` that returns a tensor or a tuple of tensors, or an "
             "attribute `hidden_size`"
         )
-    return zeros(batch, size, dtype=None if parameter is None else parameter.dtype)
+    return zeros(batch, size, dtype=dtype)
 
 
 def _output_size(cell: Module) -> int:

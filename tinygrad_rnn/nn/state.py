@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tinygrad_rnn.errors import ArgumentError
+from tinygrad_rnn.errors import ArgumentError, ShapeError
 from tinygrad_rnn.tensor import Tensor
 
 State = Any
@@ -13,18 +13,38 @@ State = Any
 
 def map_state(function: Callable[..., Any], state: State, *others: State) -> State:
     """Apply `function` to each tensor of a state (and its counterparts), keeping the structure."""
-    if state is None or isinstance(state, Tensor):
-        return None if state is None else function(state, *others)
+    if state is None:
+        return None
+    if isinstance(state, Tensor):
+        if not all(isinstance(o, Tensor) for o in others):
+            raise _different(state, others)
+        return function(state, *others)
     if isinstance(state, dict):
+        if any(not isinstance(o, dict) or o.keys() != state.keys() for o in others):
+            raise _different(state, others)
         return {key: map_state(function, state[key], *(o[key] for o in others)) for key in state}
     if isinstance(state, (tuple, list)):
         if any(not isinstance(o, (tuple, list)) or len(o) != len(state) for o in others):
-            raise ArgumentError(f"states of different structure: {state!r} and {others!r}")
+            raise _different(state, others)
         parts = [map_state(function, *group) for group in zip(state, *others, strict=True)]
         return type(state)(*parts) if hasattr(state, "_fields") else type(state)(parts)
     raise ArgumentError(
         f"a state is a tensor, or a tuple, list or dict of states, not {type(state).__name__}"
     )
+
+
+def _different(state: State, others: tuple[State, ...]) -> ShapeError:
+    return ShapeError(
+        f"a state built as {_structure(state)} does not go with {[_structure(o) for o in others]}"
+    )
+
+
+def _structure(state: State) -> str:
+    if isinstance(state, dict):
+        return "{" + ", ".join(f"{key!r}: {_structure(s)}" for key, s in state.items()) + "}"
+    if isinstance(state, (tuple, list)):
+        return "(" + ", ".join(_structure(s) for s in state) + ")"
+    return type(state).__name__
 
 
 def state_tensors(state: State) -> list[Tensor]:

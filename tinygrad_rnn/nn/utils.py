@@ -59,4 +59,9 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
 
 def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
     several = [parameters] if isinstance(parameters, Tensor) else parameters
+    if not isinstance(several, Iterable):
+        raise ArgumentError(
+            f"gradients of parameters are clipped; pass model.parameters(), not "
+            f"{type(parameters).__name__}"
+        )
     return [p.grad for p in several if p.grad is not None]

@@ -39,12 +39,14 @@ from tinygrad_rnn.ops.elementwise import (
     remainder,
     round_,
     sigmoid,
+    sigmoid_slope,
     sign,
     sin,
     softplus,
     sqrt,
     sub,
     tanh,
+    tanh_slope,
     where,
 )
 from tinygrad_rnn.ops.linalg import linear, matmul, sum_products
@@ -139,6 +141,7 @@ __all__ = [
     "round_",
     "scatter_add",
     "sigmoid",
+    "sigmoid_slope",
     "sign",
     "sin",
     "softmax",
@@ -151,6 +154,7 @@ __all__ = [
     "sum_products",
     "sum_slices",
     "tanh",
+    "tanh_slope",
     "unbind",
     "where",
 ]

@@ -35,6 +35,20 @@ def _power(base: Any, exponent: Any) -> Any:
     return np.power(base, exponent)
 
 
+def _tanh_slope(h: Any, y: Any) -> Any:
+    """Return h·tanh'(x) in terms of y = tanh(x): h (1 - y²)."""
+    slope = np.multiply(y, y, out=np.empty_like(y))
+    np.subtract(1.0, slope, out=slope)
+    return np.multiply(slope, h, out=slope)
+
+
+def _sigmoid_slope(h: Any, y: Any) -> Any:
+    """Return h·σ'(x) in terms of y = σ(x): h y (1 - y)."""
+    slope = np.subtract(1.0, y, out=np.empty_like(y))
+    np.multiply(slope, y, out=slope)
+    return np.multiply(slope, h, out=slope)
+
+
 def _clip(x: Any, low: float | None, high: float | None) -> Any:
     return np.clip(x, low, high)
 
@@ -110,11 +124,28 @@ sqrt = Primitive("sqrt", _quiet(np.sqrt), lambda g, out, a: g * 0.5 / out, reads
 abs_ = Primitive("abs", np.abs, lambda g, out, a: g * a.sign(), reads_inputs=True)
 sin = Primitive("sin", _quiet(np.sin), lambda g, out, a: g * a.cos(), reads_inputs=True)
 cos = Primitive("cos", _quiet(np.cos), lambda g, out, a: -(g * a.sin()), reads_inputs=True)
+tanh_slope: Primitive = Primitive(
+    "tanh_slope",
+    _tanh_slope,
+    lambda g, out, h, y: g.apply(tanh_slope, g, y),
+    lambda g, out, h, y: g * h * y * -2.0,
+    reads_inputs=True,
+)
 tanh = Primitive(
-    "tanh", kernels.tanh, lambda g, out, a: g * (1.0 - out * out), reads_output=True
+    "tanh", kernels.tanh, lambda g, out, a: g.apply(tanh_slope, g, out), reads_output=True
+)
+sigmoid_slope: Primitive = Primitive(
+    "sigmoid_slope",
+    _sigmoid_slope,
+    lambda g, out, h, y: g.apply(sigmoid_slope, g, y),
+    lambda g, out, h, y: g * h * (1.0 - 2.0 * y),
+    reads_inputs=True,
 )
 sigmoid = Primitive(
-    "sigmoid", kernels.sigmoid, lambda g, out, a: g * (out * (1.0 - out)), reads_output=True
+    "sigmoid",
+    kernels.sigmoid,
+    lambda g, out, a: g.apply(sigmoid_slope, g, out),
+    reads_output=True,
 )
 relu = Primitive("relu", _relu, lambda g, out, a: g * (out > 0), reads_output=True)
 softplus = Primitive(
@@ -157,12 +188,19 @@ where: Primitive = Primitive(
 cast = Primitive("cast", _cast, lambda g, out, a, dtype: g.to(a.dtype))
 copy = Primitive("copy", np.array, lambda g, out, a: g)
 
-sign = Primitive("sign", np.sign)
-floor = Primitive("floor", np.floor)
-ceil = Primitive("ceil", np.ceil)
-round_ = Primitive("round", np.round)
+sign = Primitive("sign", np.sign, lambda g, out, a: g * 0.0)
+floor = Primitive("floor", np.floor, lambda g, out, a: g * 0.0)
+ceil = Primitive("ceil", np.ceil, lambda g, out, a: g * 0.0)
+round_ = Primitive("round", np.round, lambda g, out, a: g * 0.0)
+remainder = Primitive(
+    "remainder",
+    _quiet(np.remainder),
+    lambda g, out, a, b: g,
+    lambda g, out, a, b: -(g * (a // b)),
+    reads_inputs=True,
+)
+
 floor_divide = Primitive("floor_divide", _quiet(np.floor_divide))
-remainder = Primitive("remainder", _quiet(np.remainder))
 equal = Primitive("eq", np.equal)
 not_equal = Primitive("ne", np.not_equal)
 less = Primitive("lt", np.less)

@@ -38,7 +38,7 @@ def _sum_products(*pairs: Any) -> Any:
 
 
 def _sum_products_vjp(
-    g: Value, out: None, wanted: Sequence[bool], *pairs: Value
+    g: Value, out: None, wanted: Sequence[int], *pairs: Value
 ) -> list[Value | None]:
     gradients: list[Value | None] = []
     for i in range(0, len(pairs), 2):
@@ -62,8 +62,11 @@ def _matmul_right(g: Value, a: Value, b: Value) -> Value:
     return a.mT @ g
 
 
-def _linear(x: Any, weight: Any) -> Any:
-    return _matmul(x, weight.T)
+def _linear(x: Any, weight: Any, bias: Any) -> Any:
+    out = kernels.matmul(x, weight.T)
+    if bias is not None:
+        out += bias
+    return out
 
 
 matmul = Primitive(
@@ -79,7 +82,8 @@ sum_products = Primitive(
 linear = Primitive(
     "linear",
     _linear,
-    lambda g, out, x, weight: g @ weight,
-    lambda g, out, x, weight: Products(_folded(g), _folded(x)),
+    lambda g, out, x, weight, bias: g @ weight,
+    lambda g, out, x, weight, bias: Products(_folded(g), _folded(x)),
+    lambda g, out, x, weight, bias: g,
     reads_inputs=True,
 )

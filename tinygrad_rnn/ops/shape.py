@@ -80,7 +80,7 @@ def _sum_slices(*inputs: Any, indices: tuple[Index, ...], shape: Shape) -> Any:
 
 
 def _sum_slices_vjp(
-    g: Value, out: None, wanted: Sequence[bool], *inputs: Value, indices: Any, shape: Shape
+    g: Value, out: None, wanted: Sequence[int], *inputs: Value, indices: Any, shape: Shape
 ) -> list[Value | None]:
     gradients: list[Value | None] = []
     for index in indices:
@@ -93,11 +93,14 @@ def _sum_slices_vjp(
 
 
 def _getitem(x: Any, *arrays: Any, index: Index) -> Any:
-    return x[filled(index, arrays)]
+    # The Ellipsis makes NumPy return a view without axes where it would return a scalar.
+    if arrays or any(part is Ellipsis for part in index):
+        return x[filled(index, arrays)]
+    return x[(*index, ...)]
 
 
 def _getitem_vjp(
-    g: Value, out: None, wanted: Sequence[bool], x: Value, *arrays: Value, index: Index
+    g: Value, out: None, wanted: Sequence[int], x: Value, *arrays: Value, index: Index
 ) -> list[Value | None]:
     return [Slices(g, x, index, arrays), *[None] * len(arrays)]
 
@@ -144,7 +147,7 @@ def _concatenate(*arrays: Any, axis: int) -> Any:
 
 
 def _concatenate_vjp(
-    g: Value, out: None, wanted: Sequence[bool], *inputs: Value, axis: int
+    g: Value, out: None, wanted: Sequence[int], *inputs: Value, axis: int
 ) -> Any:
     sizes = tuple([x.shape[axis] for x in inputs])
     return g.apply(split, g, sizes=sizes, axis=axis)
@@ -155,7 +158,7 @@ def _stack(*arrays: Any, axis: int) -> Any:
 
 
 def _stack_vjp(
-    g: Value, out: None, wanted: Sequence[bool], *inputs: Value, axis: int
+    g: Value, out: None, wanted: Sequence[int], *inputs: Value, axis: int
 ) -> Any:
     return g.apply(unbind, g, axis=axis)
 
@@ -193,7 +196,8 @@ def _gather(x: Any, index: Any, axis: int) -> Any:
 
 def _scatter_add(x: Any, index: Any, source: Any, axis: int) -> Any:
     out = x.copy()
-    if index.shape[axis] == 1:
+    others = x.shape[:axis] + x.shape[axis + 1 :]
+    if index.shape[axis] == 1 and index.shape[:axis] + index.shape[axis + 1 :] == others:
         np.put_along_axis(out, index, np.take_along_axis(out, index, axis) + source, axis)
         return out
     grid = list(np.ogrid[tuple([slice(n) for n in index.shape])])
@@ -230,6 +234,6 @@ scatter_add: Primitive = Primitive(
     _scatter_add,
     lambda g, out, x, index, source, axis: g,
     None,
-    lambda g, out, x, index, source, axis: g.apply(gather, g, index, axis=axis),
+    lambda g, out, x, index, source, axis: g.gather(axis, index),
     reads_inputs=True,
 )

@@ -40,8 +40,10 @@ class Adam(Optimizer):
     def check(self, group: Group) -> None:
         """Raise ArgumentError for a setting out of range."""
         super().check(group)
-        if not all(0.0 <= beta < 1.0 for beta in group["betas"]):
-            raise ArgumentError(f"betas lie in [0, 1), not {group['betas']}")
+        betas = group["betas"]
+        pair = isinstance(betas, (tuple, list)) and len(betas) == 2
+        if not pair or not all(0.0 <= beta < 1.0 for beta in betas):
+            raise ArgumentError(f"betas are two numbers in [0, 1), not {betas!r}")
 
     def update(self, p: Tensor, g: Tensor, state: dict[str, Tensor], group: Group) -> None:
         """Apply the equation of the class."""

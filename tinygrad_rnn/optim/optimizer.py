@@ -12,6 +12,15 @@ from tinygrad_rnn.errors import ArgumentError, StateDictError
 from tinygrad_rnn.tensor import Tensor
 
 Group = dict[str, Any]
+_NOT_NEGATIVE = {
+    "alpha",
+    "eps",
+    "initial_accumulator_value",
+    "lr",
+    "lr_decay",
+    "momentum",
+    "weight_decay",
+}
 
 
 class Optimizer:
@@ -26,23 +35,32 @@ class Optimizer:
     """
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
+        if not isinstance(params, Iterable):
+            raise ArgumentError(f"the optimizer takes model.parameters(), not {params!r}")
         self.defaults = defaults
         self.state: dict[Tensor, dict[str, Tensor]] = {}
         self.param_groups: list[Group] = []
         given = list([params] if isinstance(params, Tensor) else params)
         if not given:
             raise ArgumentError("the optimizer got no parameters; pass model.parameters()")
-        groups = given if isinstance(given[0], dict) else [{"params": given}]
+        grouped = [isinstance(part, dict) for part in given]
+        if any(grouped) and not all(grouped):
+            raise ArgumentError("the optimizer takes parameters or groups of them, not both mixed")
+        groups = given if all(grouped) else [{"params": given}]
         for group in groups:
             self.add_param_group(group)
 
     def add_param_group(self, group: Group) -> None:
         """Add parameters with settings of their own."""
+        if "params" not in group:
+            raise ArgumentError(f'a parameter group has a list "params", not only {sorted(group)}')
         params = group["params"]
         params = [params] if isinstance(params, Tensor) else list(params)
         for p in params:
             if not isinstance(p, Tensor):
                 raise ArgumentError(f"an optimizer changes tensors, not {type(p).__name__}")
+            if not p.is_floating_point():
+                raise ArgumentError(f"an optimizer changes floating tensors, not {p.dtype}")
             if not p.is_leaf:
                 raise ArgumentError("an optimizer changes leaves; a computed tensor was given")
         known = {id(p) for other in self.param_groups for p in other["params"]}
@@ -60,9 +78,11 @@ class Optimizer:
 
     def check(self, group: Group) -> None:
         """Raise ArgumentError for a setting out of range."""
-        for name in ("lr", "eps", "weight_decay", "momentum", "lr_decay"):
-            if name in group and not group[name] >= 0.0:
-                raise ArgumentError(f"{name} is 0 or more, not {group[name]}")
+        for name, value in group.items():
+            if name not in _NOT_NEGATIVE:
+                continue
+            if not isinstance(value, (int, float)) or not value >= 0.0:
+                raise ArgumentError(f"{name} is a number of 0 or more, not {value!r}")
 
     def update(self, p: Tensor, g: Tensor, state: dict[str, Tensor], group: Group) -> None:
         """Change parameter `p` by its gradient `g`, in Tensor operations and `assign`."""
@@ -76,7 +96,7 @@ class Optimizer:
                     if p.grad is None:
                         continue
                     g = -p.grad if group.get("maximize") else p.grad
-                    if group["weight_decay"] != 0.0:
+                    if group.get("weight_decay"):
                         g = g + p.detach() * group["weight_decay"]
                     self.update(p, g, self.state.setdefault(p, {}), group)
 
@@ -107,6 +127,8 @@ class Optimizer:
         Raises:
             StateDictError: if the groups or the shapes of the state do not fit the parameters.
         """
+        if not isinstance(state_dict, dict) or not {"state", "param_groups"} <= state_dict.keys():
+            raise StateDictError('an optimizer\'s state dict has "state" and "param_groups"')
         groups = state_dict["param_groups"]
         have = [len(group["params"]) for group in self.param_groups]
         given = [len(group["params"]) for group in groups]
@@ -115,17 +137,28 @@ class Optimizer:
         params = self._parameters()
         state: dict[Tensor, dict[str, Tensor]] = {}
         for i, held in state_dict["state"].items():
+            if not 0 <= int(i) < len(params):
+                raise StateDictError(f"there is state for parameter {i} of {len(params)}")
             p = params[int(i)]
             state[p] = {}
             for name, value in held.items():
+                if value is None:
+                    continue
                 t = value.detach() if isinstance(value, Tensor) else Tensor(value)
-                if t.ndim and t.shape != p.shape:
+                counts = name == "step"
+                if not counts and t.shape != p.shape:
                     raise StateDictError(
                         f"{name} of parameter {i} has shape {t.shape}, the parameter {p.shape}"
                     )
-                state[p][name] = t.to(float64 if t.ndim == 0 else p.dtype).clone()
+                state[p][name] = t.to(float64 if counts else p.dtype).clone()
+        complete = [
+            {**group, **{name: value for name, value in new.items() if name in self.defaults}}
+            for group, new in zip(self.param_groups, groups, strict=True)
+        ]
+        for group in complete:
+            self.check(group)
         self.state = state
-        for group, new in zip(self.param_groups, groups, strict=True):
+        for group, new in zip(self.param_groups, complete, strict=True):
             group.update({name: value for name, value in new.items() if name != "params"})
 
     def _parameters(self) -> Sequence[Tensor]:

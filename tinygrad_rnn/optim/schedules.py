@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tinygrad_rnn.errors import ArgumentError
+from tinygrad_rnn.errors import ArgumentError, StateDictError
 from tinygrad_rnn.optim.optimizer import Optimizer
 
 
@@ -18,6 +18,10 @@ class LambdaLR:
     """
 
     def __init__(self, optimizer: Optimizer, lr_lambda: Callable[[int], float]) -> None:
+        if not isinstance(optimizer, Optimizer):
+            raise ArgumentError(f"a schedule takes an optimizer, not {type(optimizer).__name__}")
+        if not callable(lr_lambda):
+            raise ArgumentError(f"lr_lambda is a function of the epoch, not {lr_lambda!r}")
         self.optimizer = optimizer
         self.lr_lambda = lr_lambda
         self.last_epoch = 0
@@ -39,6 +43,8 @@ class LambdaLR:
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over an epoch and initial learning rates, and set the rates that follow."""
+        if not {"base_lrs", "last_epoch"} <= state_dict.keys():
+            raise StateDictError('a schedule\'s state dict has "last_epoch" and "base_lrs"')
         if len(state_dict["base_lrs"]) != len(self.optimizer.param_groups):
             raise ArgumentError(
                 f"the schedule was saved for {len(state_dict['base_lrs'])} parameter groups, the "

@@ -1,0 +1,111 @@
+"""Uniform numbers: the published generator, and numbers that depend on their place alone."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tinygrad_rnn import kernels
+from tinygrad_rnn.errors import ArgumentError, DtypeError
+from tinygrad_rnn.kernels.random import philox
+
+MASK = 0xFFFFFFFF
+
+
+def stated_block(counter, key):
+    """Philox4x32-10 on Python integers, as the paper's figure has it."""
+    c = list(counter)
+    k = list(key)
+    for _ in range(10):
+        first = 0xD2511F53 * c[0]
+        second = 0xCD9E8D57 * c[2]
+        c = [
+            (second >> 32) ^ c[1] ^ k[0],
+            second & MASK,
+            (first >> 32) ^ c[3] ^ k[1],
+            first & MASK,
+        ]
+        k = [(k[0] + 0x9E3779B9) & MASK, (k[1] + 0xBB67AE85) & MASK]
+    return c
+
+
+def stated_uniform(count, dtype, key, counter):
+    numbers = []
+    index = 0
+    while len(numbers) < count:
+        place = (counter + index) % 2**64
+        w = stated_block([place & MASK, place >> 32, 0, 0], [key & MASK, key >> 32])
+        if dtype == np.float32:
+            numbers += [(word >> 8) / 2**24 for word in w]
+        else:
+            numbers += [((w[i] >> 5) * 2**26 + (w[i + 1] >> 6)) / 2**53 for i in (0, 2)]
+        index += 1
+    return np.array(numbers[:count], dtype)
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        (0, (0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8)),
+        (MASK, (0x408F276D, 0x41C83B0E, 0xA20BC7C6, 0x6D5451FD)),
+    ],
+)
+def test_known_answers_of_random123(word, expected):
+    """Wrong if this were not the Philox4x32-10 that others have."""
+    assert philox(*[np.uint64(word)] * 6) == expected
+    assert tuple(stated_block([word] * 4, [word] * 2)) == expected
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    count=st.integers(0, 50),
+    dtype=st.sampled_from([np.float32, np.float64]),
+    key=st.integers(0, 2**64 - 1),
+    counter=st.integers(0, 2**64 - 1),
+)
+def test_numbers_are_those_of_the_statement(count, dtype, key, counter):
+    """Wrong if words were split, ordered or scaled otherwise than documented."""
+    out = np.full(count, np.nan, dtype)
+    kernels.fill_uniform(out, key, counter)
+    np.testing.assert_array_equal(out, stated_uniform(count, dtype, key, counter))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_stream_goes_on_where_the_count_says(dtype):
+    """Wrong if a second draw repeated or skipped numbers, or if threads changed them."""
+    whole = np.empty(100_000, dtype)
+    kernels.fill_uniform(whole, 5, 7)
+    first, second = np.empty(40_000, dtype), np.empty(60_000, dtype)
+    kernels.fill_uniform(first, 5, 7)
+    kernels.fill_uniform(second, 5, 7 + kernels.uniform_blocks(first.size, dtype))
+    np.testing.assert_array_equal(np.concatenate([first, second]), whole)
+    before = kernels.get_num_threads()
+    try:
+        kernels.set_num_threads(1)
+        again = np.empty_like(whole)
+        kernels.fill_uniform(again, 5, 7)
+    finally:
+        kernels.set_num_threads(before)
+    np.testing.assert_array_equal(again, whole)
+    assert whole.min() >= 0
+    assert whole.max() < 1
+    assert abs(whole.mean() - 0.5) < 0.005
+    assert abs(whole.var() * 12 - 1) < 0.02
+
+
+def test_blocks_are_counted_whole():
+    """Wrong if the last, incomplete block were not counted."""
+    assert [kernels.uniform_blocks(n, np.float32) for n in (0, 1, 4, 5)] == [0, 1, 1, 2]
+    assert [kernels.uniform_blocks(n, np.float64) for n in (0, 1, 2, 3)] == [0, 1, 1, 2]
+
+
+def test_what_cannot_be_filled():
+    """Wrong if memory were written in another layout than the array's."""
+    with pytest.raises(ArgumentError, match="contiguous 1-D"):
+        kernels.fill_uniform(np.empty((2, 2), np.float32), 0, 0)
+    with pytest.raises(ArgumentError, match="contiguous 1-D"):
+        kernels.fill_uniform(np.empty(8, np.float32)[::2], 0, 0)
+    with pytest.raises(DtypeError, match="int64"):
+        kernels.fill_uniform(np.empty(8, np.int64), 0, 0)
+    with pytest.raises(ArgumentError, match="64 bits"):
+        kernels.fill_uniform(np.empty(8, np.float32), 2**64, 0)

@@ -1,0 +1,88 @@
+"""Measuring a language model on a text: nats, bits, perplexity and accuracy.
+
+Nothing here changes a model.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tinygrad_rnn.creation import from_numpy
+from tinygrad_rnn.errors import ArgumentError
+from tinygrad_rnn.lm.model import RecurrentLanguageModel, inference
+from tinygrad_rnn.text import evaluation_windows
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How well a model predicts a text.
+
+    Attributes:
+        nats: the mean of -ln p(symbol | all before it), nats a symbol.
+        bits: the same in bits a symbol, nats / ln 2.
+        perplexity: e^nats, symbols: as unsure as an equal choice among so many.
+        accuracy: the share of symbols that were the most probable one, 0 … 1.
+        count: the number of symbols predicted.
+    """
+
+    nats: float
+    bits: float
+    perplexity: float
+    accuracy: float
+    count: int
+
+    def bits_per_character(self, characters: int) -> float:
+        """Return the text's bits shared among its characters.
+
+        So models over characters, bytes and words can be compared on one text.
+        """
+        if characters < 1:
+            raise ArgumentError(f"characters is {characters}; it must be 1 or more")
+        return self.bits * self.count / characters
+
+
+def perplexity(nats: float) -> float:
+    """Return e^nats; infinity where that is too large for a float."""
+    return math.exp(nats) if nats < 709.0 else math.inf
+
+
+def evaluate(
+    model: RecurrentLanguageModel, ids: npt.ArrayLike, window: int = 256, rows: int = 1
+) -> Evaluation:
+    """Predict every symbol of a text but the first from those before it.
+
+    The state is carried from window to window, so `window` bounds the memory used and does not
+    change the result. Dropout is off, and no graph is kept.
+
+    Args:
+        model: the model.
+        ids: symbol numbers, (N,).
+        window: symbols at a time.
+        rows: cut the text into so many rows that are read side by side, which is faster. Each
+            row begins with an empty state, so its first symbols are predicted without the text
+            before them: the result comes out a little worse than with 1.
+
+    Raises:
+        DataError: for fewer than 2 symbols.
+        ArgumentError, ShapeError, DtypeError: for sizes below 1, or anything but symbol numbers.
+    """
+    losses: list[float] = []
+    right = 0
+    state = None
+    with inference(model):
+        for part in evaluation_windows(ids, window, rows):
+            if part.starts:
+                state = None
+            logits, state = model(from_numpy(part.inputs), state)
+            targets = from_numpy(part.targets).unsqueeze(-1)
+            picked = logits.log_softmax(-1).gather(-1, targets)
+            losses += (-picked).flatten().tolist()
+            right += int(np.count_nonzero(logits.argmax(-1).numpy() == part.targets))
+    # An exact sum does not depend on how the text was cut into windows.
+    nats = math.fsum(losses) / len(losses)
+    count = len(losses)
+    return Evaluation(nats, nats / math.log(2.0), perplexity(nats), right / count, count)

@@ -1,0 +1,126 @@
+"""How a language model is trained: the settings, checked once, and never changed."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from tinygrad_rnn.errors import ArgumentError, CheckpointError
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """Settings of a training run; the defaults are char-rnn's (Karpathy, 2015).
+
+    Attributes:
+        batch_size: B, parallel positions in the text.
+        window: T, steps through which gradients flow, and symbols between two updates.
+        epochs: passes through the training part.
+        iterations: end after so many updates, if that comes first.
+        learning_rate: RMSprop's rate.
+        alpha: RMSprop's decay of the running mean of g².
+        rate_decay: the rate is multiplied by it after each epoch from `rate_decay_after` on.
+        rate_decay_after: the number of epochs at the full rate.
+        clip: the bound on gradients; None leaves them as they are.
+        clip_by: "value" bounds every element, "norm" the length of the whole gradient.
+        fractions: shares of the text for training, validation and test.
+        validate_every: updates between two validations; epochs end with one, too.
+        validation_rows: rows of the validation part read side by side; 1 carries one state
+            through the whole part and is slower (see `evaluate`).
+        checkpoint_every: updates between two checkpoints; validations are followed by one, too.
+        log_every: updates between two lines of the history.
+        sample_length: symbols drawn at milestones; 0 draws none.
+
+    Raises ArgumentError that names the setting and what it may be.
+    """
+
+    batch_size: int = 50
+    window: int = 50
+    epochs: int = 50
+    iterations: int | None = None
+    learning_rate: float = 2e-3
+    alpha: float = 0.95
+    rate_decay: float = 0.97
+    rate_decay_after: int = 10
+    clip: float | None = 5.0
+    clip_by: str = "value"
+    fractions: tuple[float, float, float] = (0.95, 0.05, 0.0)
+    validate_every: int = 1000
+    validation_rows: int = 10
+    checkpoint_every: int = 100
+    log_every: int = 10
+    sample_length: int = 200
+
+    def __post_init__(self) -> None:
+        for name in (
+            "batch_size",
+            "window",
+            "epochs",
+            "validate_every",
+            "validation_rows",
+            "checkpoint_every",
+            "log_every",
+        ):
+            _require_integer(name, getattr(self, name), 1)
+        for name in ("rate_decay_after", "sample_length"):
+            _require_integer(name, getattr(self, name), 0)
+        if self.iterations is not None:
+            _require_integer("iterations", self.iterations, 1)
+        for name in ("learning_rate", "rate_decay", *(["clip"] if self.clip is not None else [])):
+            value = getattr(self, name)
+            if not (_is_number(value) and 0.0 < value < math.inf):
+                raise ArgumentError(f"{name} is {value!r}; it must be above 0 and finite")
+        if not (_is_number(self.alpha) and 0.0 <= self.alpha < 1.0):
+            raise ArgumentError(f"alpha is {self.alpha!r}; it must be 0 or more and below 1")
+        if self.clip_by not in ("value", "norm"):
+            raise ArgumentError(f'clip_by is {self.clip_by!r}; it must be "value" or "norm"')
+        # From JSON they come as a list.
+        object.__setattr__(self, "fractions", tuple(self.fractions))
+
+    def rate_factor(self, epoch: int) -> float:
+        """Return what the learning rate is multiplied by after `epoch` finished epochs."""
+        return float(self.rate_decay ** max(0, epoch - self.rate_decay_after + 1))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the settings as JSON types."""
+        return dataclasses.asdict(self)
+
+
+MAY_CHANGE = frozenset(
+    {
+        "epochs",
+        "iterations",
+        "validate_every",
+        "validation_rows",
+        "checkpoint_every",
+        "log_every",
+        "sample_length",
+    }
+)
+"""Settings that a resumed run may have otherwise: they do not change what is learned by when."""
+
+
+def require_same(saved: TrainingSettings, given: TrainingSettings, where: str) -> None:
+    """Raise CheckpointError that names every setting in which a resumed run would differ."""
+    before, now = saved.to_json(), given.to_json()
+    differing = [
+        f"{name} is {before[name]!r} there and {now[name]!r} here"
+        for name in before
+        if name not in MAY_CHANGE and before[name] != now[name]
+    ]
+    if differing:
+        raise CheckpointError(
+            f"{where} was trained with other settings: {'; '.join(differing)}. Resume with the "
+            "same ones, or start a new run"
+        )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _require_integer(name: str, value: object, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ArgumentError(f"{name} is {value!r}; it must be an integer, {least} or more")

@@ -70,7 +70,12 @@ _is_own: dict[str, bool] = {}
 
 
 def caller() -> Site:
-    """Return the nearest line on the call stack that is outside this package."""
+    """Return the nearest place on the call stack that is outside this package."""
+    return Site(*position())
+
+
+def position() -> tuple[CodeType, int]:
+    """Return what `caller` does as a plain pair, which is all that a hot path can afford."""
     if state.site is not None:
         return state.site
     frame = sys._getframe(1)
@@ -80,7 +85,7 @@ def caller() -> Site:
         if own is None:
             own = _is_own[file] = os.path.abspath(file).startswith(_PACKAGE)
         if not own or frame.f_back is None:
-            return Site(frame.f_code, frame.f_lasti)
+            return frame.f_code, frame.f_lasti
         frame = frame.f_back
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from tinygrad_rnn import engine, ops
 from tinygrad_rnn.arguments import Array, array_of, axis_of
-from tinygrad_rnn.context import Scope, Site, caller, no_grad, state
+from tinygrad_rnn.context import Scope, Site, caller, no_grad, position, state
 from tinygrad_rnn.dtypes import Dtype, bool_, get_default_dtype, int64
 from tinygrad_rnn.errors import ArgumentError, DtypeError, GraphError, OutOfRangeError, ShapeError
 from tinygrad_rnn.methods.arithmetic import Scalar
@@ -42,7 +42,7 @@ class Memory:
 class Operation(engine.Node):
     """A primitive that was applied, with what its vjps need."""
 
-    __slots__ = ("memory", "output", "params", "primitive", "scope", "site")
+    __slots__ = ("code", "memory", "offset", "output", "params", "primitive", "scope")
 
     def __init__(
         self,
@@ -59,7 +59,12 @@ class Operation(engine.Node):
         self.output = output
         self.memory: Memory | None = None
         self.scope: Scope = state.scope
-        self.site: Site = caller()
+        self.code, self.offset = position()
+
+    @property
+    def site(self) -> Site:
+        """The line of the user's code that applied it."""
+        return Site(self.code, self.offset)
 
     def pull(self, gradients: Sequence[Any], wanted: Sequence[int]) -> Sequence[Any]:
         """Apply the primitive's vjps."""

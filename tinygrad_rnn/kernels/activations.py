@@ -18,6 +18,7 @@ import numpy as np
 from tinygrad_rnn.kernels import threads
 from tinygrad_rnn.kernels.cache import Kernel, kernel
 from tinygrad_rnn.kernels.simd import (
+    INT32,
     Array,
     Value,
     Vectors,
@@ -45,8 +46,8 @@ _EXPONENT_BIAS = {"float32": 127, "float64": 1023}
 # Beyond these exp is 0 or infinite, and so is its value at them.
 _EXP_LOWEST = {"float32": -104.0, "float64": -746.0}
 _EXP_HIGHEST = {"float32": 89.0, "float64": 710.0}
-# Beyond these tanh and erf round to 1.
-_TANH_HIGHEST = {"float32": 9.02, "float64": 20.0}
+# Beyond these tanh and erf round to 1, and so does what is computed at them.
+_TANH_HIGHEST = {"float32": 10.0, "float64": 20.0}
 _ERF_HIGHEST = {"float32": 4.0, "float64": 6.0}
 
 # (exp(r) − 1 − r) / r² for |r| ≤ log(2)/2.
@@ -72,18 +73,6 @@ _EXP_REST = {
         2.0915442297780116e-09,
     ),
 }
-# tanh(x) / x ≈ P(x²) / Q(x²) for |x| ≤ 9.1 in float32: least squares of the relative error on 500
-# points, weighted anew 25 times towards the largest errors (Lawson); relative error 2⁻²⁷.
-_TANH_ABOVE = (
-    0.9999999925790656,
-    0.130797238750138,
-    0.00309916172010566,
-    1.1103921843186059e-05,
-    -2.0019114780598488e-08,
-    5.177674086234784e-11,
-    -8.228427526407958e-14,
-)
-_TANH_BELOW = (1.0, 0.4641305025426717, 0.024476104662903623, 0.00025391502568866567)
 # erf(x) / x in powers of x², for |x| ≤ 1.
 _ERF_NEAR = {
     "float32": (
@@ -152,13 +141,27 @@ def _reduced(vectors: Vectors, x: Value) -> tuple[Value, Value]:
     """n and exp(r) − 1 for x = n·log 2 + r with a whole number n and |r| ≤ log(2)/2."""
     real = vectors.real
     rounder = vectors.constant(_ROUNDER[real])
-    shifted = vectors.fma(x, vectors.constant(_LOG2_E), rounder)
-    whole = vectors.builder.sub(vectors.bits(shifted), vectors.bits(rounder))
-    number = vectors.subtract(shifted, rounder)
+    number = vectors.subtract(vectors.fma(x, vectors.constant(_LOG2_E), rounder), rounder)
     rest = vectors.fma(number, vectors.constant(-_LOG2_HIGH[real]), x)
     rest = vectors.fma(number, vectors.constant(-_LOG2_LOW[real]), rest)
     square = vectors.multiply(rest, rest)
-    return whole, vectors.fma(square, vectors.polynomial(rest, _EXP_REST[real]), rest)
+    return number, vectors.fma(square, vectors.polynomial(rest, _EXP_REST[real]), rest)
+
+
+def _times_power_of_two(vectors: Vectors, x: Value, number: Value, normal: bool) -> Value:
+    """x·2ⁿ for a whole number n held as a float; `normal` says that 2ⁿ is a normal number."""
+    if vectors.has_scaling:
+        return vectors.scaled(x, number)
+    builder = vectors.builder
+    # The number's bits, once it is added to the rounder, end in the number itself.
+    rounder = vectors.constant(_ROUNDER[vectors.real])
+    whole = builder.sub(vectors.bits(vectors.add(number, rounder)), vectors.bits(rounder))
+    if normal:
+        return vectors.multiply(x, _power_of_two(vectors, whole))
+    # In two steps, so that denormal results are rounded once and overflow gives infinity.
+    half = builder.ashr(whole, vectors.integer(1))
+    x = vectors.multiply(x, _power_of_two(vectors, half))
+    return vectors.multiply(x, _power_of_two(vectors, builder.sub(whole, half)))
 
 
 def _power_of_two(vectors: Vectors, exponent: Value) -> Value:
@@ -170,13 +173,9 @@ def _power_of_two(vectors: Vectors, exponent: Value) -> Value:
 
 def _scaled_exp(vectors: Vectors, x: Value) -> Value:
     """exp(x) for x between the limits of its range."""
-    whole, less_one = _reduced(vectors, x)
+    number, less_one = _reduced(vectors, x)
     value = vectors.add(less_one, vectors.constant(1.0))
-    # In two steps, so that denormal results are rounded once and overflow gives infinity.
-    half = vectors.builder.ashr(whole, vectors.integer(1))
-    other = vectors.builder.sub(whole, half)
-    value = vectors.multiply(value, _power_of_two(vectors, half))
-    return vectors.multiply(value, _power_of_two(vectors, other))
+    return _times_power_of_two(vectors, value, number, normal=False)
 
 
 def emit_exp(vectors: Vectors, x: Value) -> Value:
@@ -185,30 +184,14 @@ def emit_exp(vectors: Vectors, x: Value) -> Value:
     return _scaled_exp(vectors, vectors.at_most(x, _EXP_HIGHEST[vectors.real]))
 
 
-def _emit_single_tanh(vectors: Vectors, x: Value) -> Value:
-    """tanh|x| = |x|·P(x²) / Q(x²), then the sign of x."""
-    highest = _TANH_HIGHEST["float32"]
-    one = vectors.constant(1.0)
-    magnitude = vectors.absolute(x)
-    bounded = vectors.at_most(magnitude, highest)
-    square = vectors.multiply(bounded, bounded)
-    above = vectors.multiply(bounded, vectors.polynomial(square, _TANH_ABOVE))
-    ratio = vectors.divide(above, vectors.polynomial(square, _TANH_BELOW))
-    ratio = vectors.at_most(ratio, 1.0)
-    is_beyond = vectors.less(vectors.constant(highest), magnitude)
-    return vectors.with_sign_of(vectors.select(is_beyond, one, ratio), x)
-
-
 def emit_tanh(vectors: Vectors, x: Value) -> Value:
-    """tanh|x| = E / (E + 2) with E = exp(2|x|) − 1, then the sign of x; float32: a ratio."""
-    if vectors.real == "float32":
-        return _emit_single_tanh(vectors, x)
+    """tanh|x| = E / (E + 2) with E = exp(2|x|) − 1, then the sign of x."""
     magnitude = vectors.at_most(vectors.absolute(x), _TANH_HIGHEST[vectors.real])
-    whole, less_one = _reduced(vectors, vectors.add(magnitude, magnitude))
-    scale = _power_of_two(vectors, whole)
+    number, less_one = _reduced(vectors, vectors.add(magnitude, magnitude))
     one = vectors.constant(1.0)
+    scale = _times_power_of_two(vectors, one, number, normal=True)
     grown = vectors.fma(scale, less_one, vectors.subtract(scale, one))
-    ratio = vectors.divide(grown, vectors.add(grown, vectors.constant(2.0)))
+    ratio = vectors.quotient(grown, vectors.add(grown, vectors.constant(2.0)))
     return vectors.with_sign_of(ratio, x)
 
 
@@ -219,7 +202,7 @@ def emit_sigmoid(vectors: Vectors, x: Value) -> Value:
     negated = vectors.from_bits(vectors.builder.or_(vectors.bits(magnitude), vectors.sign_bit))
     decay = _scaled_exp(vectors, vectors.at_least(negated, _EXP_LOWEST[vectors.real]))
     above = vectors.select(vectors.less(x, vectors.constant(0.0)), decay, one)
-    return vectors.divide(above, vectors.add(decay, one))
+    return vectors.quotient(above, vectors.add(decay, one))
 
 
 def emit_erf(vectors: Vectors, x: Value) -> Value:
@@ -229,7 +212,7 @@ def emit_erf(vectors: Vectors, x: Value) -> Value:
     square = vectors.multiply(magnitude, magnitude)
     near = vectors.multiply(magnitude, vectors.polynomial(square, _ERF_NEAR[real]))
     two = vectors.constant(2.0)
-    place = vectors.divide(vectors.subtract(magnitude, two), vectors.add(magnitude, two))
+    place = vectors.quotient(vectors.subtract(magnitude, two), vectors.add(magnitude, two))
     decay = _scaled_exp(vectors, vectors.subtract(vectors.constant(-0.0), square))
     tail = vectors.multiply(decay, vectors.polynomial(place, _ERF_FAR[real]))
     far = vectors.subtract(vectors.constant(1.0), tail)
@@ -250,7 +233,9 @@ def _scalar_function(name: str) -> Any:
 
     def scalar(typing_context: Any, x: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, values: Any) -> Value:
-            return emit(Vectors(builder, str(x), 1), values[0])
+            vectors = Vectors(builder, str(x), lanes(str(x)))
+            result = emit(vectors, vectors.broadcast(values[0]))
+            return builder.extract_element(result, INT32(0))
 
         return x(x), generate
 

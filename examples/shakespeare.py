@@ -71,9 +71,7 @@ def train(options: argparse.Namespace) -> int:
     text_name = corpus.name if own is None else str(own.resolve())
     trainer = lm.Trainer(model, vocabulary, ids, settings, folder, text_name, lm.ConsoleReport())
     print(f"{corpus.name}: {len(ids):,} symbols, {len(vocabulary)} of them different")
-    print(
-        f"An equal choice among these has a loss of {math.log(len(vocabulary)):.3f} nats a symbol."
-    )
+    print(f"An equal choice among these costs {math.log(len(vocabulary)):.3f} nats a symbol.")
     print(model)
     print(f"{trainer.iterations:,} iterations; everything is kept in {folder}")
     return finished(trainer, options)

@@ -10,6 +10,7 @@ the last place; converted to powers and rounded to the element type.
 """
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -32,6 +33,7 @@ from tinygrad_rnn.kernels.simd import (
     types,
 )
 
+SIDE_BY_SIDE = 2  # vectors that go through the chain of operations together, to hide its latency
 THREADED_ELEMENTS = 32_768  # below this a second thread costs more than it saves
 
 # log 2 in two parts, the first with enough zeros at its end that its whole multiples are exact.
@@ -184,14 +186,33 @@ def emit_exp(vectors: Vectors, x: Value) -> Value:
     return _scaled_exp(vectors, vectors.at_most(x, _EXP_HIGHEST[vectors.real]))
 
 
+def _doubled(vectors: Vectors, x: Value) -> tuple[Value, Value]:
+    """`_reduced` of 2x ≥ 0, for tanh in float32.
+
+    There log 2 needs no second part: what it would add is lost beside the whole multiple.
+    """
+    rounder = vectors.constant(_ROUNDER["float32"])
+    twice_log2_e = vectors.constant(2 * _LOG2_E)
+    number = vectors.subtract(vectors.fma(x, twice_log2_e, rounder), rounder)
+    half = vectors.fma(number, vectors.constant(-0.5 * math.log(2)), x)
+    square = vectors.multiply(half, half)
+    # Twice the half, and the square of it: powers of two, which cost no digits.
+    scaled = [4 * c * 2**power for power, c in enumerate(_EXP_REST["float32"])]
+    rest = vectors.fma(square, vectors.polynomial(half, scaled), vectors.add(half, half))
+    return number, rest
+
+
 def emit_tanh(vectors: Vectors, x: Value) -> Value:
     """tanh|x| = E / (E + 2) with E = exp(2|x|) − 1, then the sign of x."""
     magnitude = vectors.at_most(vectors.absolute(x), _TANH_HIGHEST[vectors.real])
-    number, less_one = _reduced(vectors, vectors.add(magnitude, magnitude))
+    if vectors.real == "float32":
+        number, less_one = _doubled(vectors, magnitude)
+    else:
+        number, less_one = _reduced(vectors, vectors.add(magnitude, magnitude))
     one = vectors.constant(1.0)
     scale = _times_power_of_two(vectors, one, number, normal=True)
     grown = vectors.fma(scale, less_one, vectors.subtract(scale, one))
-    ratio = vectors.quotient(grown, vectors.add(grown, vectors.constant(2.0)))
+    ratio = vectors.divide(grown, vectors.add(grown, vectors.constant(2.0)))
     return vectors.with_sign_of(ratio, x)
 
 
@@ -202,7 +223,7 @@ def emit_sigmoid(vectors: Vectors, x: Value) -> Value:
     negated = vectors.from_bits(vectors.builder.or_(vectors.bits(magnitude), vectors.sign_bit))
     decay = _scaled_exp(vectors, vectors.at_least(negated, _EXP_LOWEST[vectors.real]))
     above = vectors.select(vectors.less(x, vectors.constant(0.0)), decay, one)
-    return vectors.quotient(above, vectors.add(decay, one))
+    return vectors.divide(above, vectors.add(decay, one))
 
 
 def emit_erf(vectors: Vectors, x: Value) -> Value:
@@ -212,7 +233,7 @@ def emit_erf(vectors: Vectors, x: Value) -> Value:
     square = vectors.multiply(magnitude, magnitude)
     near = vectors.multiply(magnitude, vectors.polynomial(square, _ERF_NEAR[real]))
     two = vectors.constant(2.0)
-    place = vectors.quotient(vectors.subtract(magnitude, two), vectors.add(magnitude, two))
+    place = vectors.divide(vectors.subtract(magnitude, two), vectors.add(magnitude, two))
     decay = _scaled_exp(vectors, vectors.subtract(vectors.constant(-0.0), square))
     tail = vectors.multiply(decay, vectors.polynomial(place, _ERF_FAR[real]))
     far = vectors.subtract(vectors.constant(1.0), tail)
@@ -260,14 +281,12 @@ def map_task(name: str, real: str) -> Kernel:
     @intrinsic
     def apply(typing_context: Any, source: Any, target: Any, count: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, values: Any) -> Value:
-            vectors = Vectors(builder, real, lanes(real))
-
-            def step(address: Value, mask: Value | None) -> None:
+            def step(vectors: Vectors, address: Value, mask: Value | None) -> None:
                 distance = builder.sub(address, values[0])
                 result = emit(vectors, vectors.read(address, mask))
                 vectors.write(result, builder.add(values[1], distance), mask)
 
-            emit_over_vectors(vectors, values[0], values[2], step)
+            emit_over_vectors(builder, real, SIDE_BY_SIDE, values[0], values[2], step)
             return context.get_dummy_value()
 
         return types.void(types.intp, types.intp, types.intp), generate

@@ -200,41 +200,45 @@ class Vectors:
 
     @property
     def has_scaling(self) -> bool:
-        """Whether `scaled` is there: on vectors of 512 bits."""
-        return self.count * self.itemsize == 64 and host().bits == 512
-
-    def _avx512(self, name: str, arguments: list[Value]) -> Value:
-        kind = "ps" if self.real == "float32" else "pd"
-        function_type = ir.FunctionType(self.type, [value.type for value in arguments])
-        function = cgutils.get_or_insert_function(
-            self.builder.module, function_type, f"llvm.x86.avx512.{name}.{kind}.512"
-        )
-        return self.builder.call(function, arguments)
-
-    def _every_lane(self) -> Value:
-        return ir.IntType(self.count)((1 << self.count) - 1)
+        """Whether `scaled` is there: on vectors of 512 bits, one or several."""
+        return host().bits == 512 and self.count * self.itemsize % 64 == 0
 
     def scaled(self, x: Value, number: Value) -> Value:
         """x·2ⁿ for whole floats n, rounded once: one instruction of AVX-512."""
+        width = 64 // self.itemsize
+        part = ir.VectorType(self.scalar, width)
+        lanes_type = ir.IntType(width)
+        kind = ir.FunctionType(part, [part, part, part, lanes_type, INT32])
+        suffix = "ps" if self.real == "float32" else "pd"
+        name = f"llvm.x86.avx512.mask.scalef.{suffix}.512"
+        function = cgutils.get_or_insert_function(self.builder.module, kind, name)
+        every_lane = lanes_type((1 << width) - 1)
         current_rounding = INT32(4)
-        arguments = [x, number, x, self._every_lane(), current_rounding]
-        return self._avx512("mask.scalef", arguments)
+        results = []
+        for first in range(0, self.count, width):
+            value, power = (self._lanes(v, range(first, first + width)) for v in (x, number))
+            arguments = [value, power, value, every_lane, current_rounding]
+            results.append(self.builder.call(function, arguments))
+        while len(results) > 1:
+            results = [
+                self._lanes(left, range(2 * left.type.count), right)
+                for left, right in zip(results[::2], results[1::2], strict=True)
+            ]
+        return results[0]
 
-    def quotient(self, left: Value, right: Value) -> Value:
-        """left / right to within a unit in the last place, for normal and finite `right`.
+    def split(self, vector: Value, count: int) -> list[Value]:
+        """The vector as narrower ones of `count` lanes."""
+        if count == self.count:
+            return [vector]
+        firsts = range(0, self.count, count)
+        return [self._lanes(vector, range(first, first + count)) for first in firsts]
 
-        Dividing 512 bits takes longer than a table's 14 digits, Newton's steps to the full
-        number, and one correction by the remainder.
-        """
-        if not self.has_scaling:
-            return self.divide(left, right)
-        inverse = self._avx512("rcp14", [right, right, self._every_lane()])
-        opposite = self.builder.fneg(right)
-        for _ in range(1 if self.real == "float32" else 2):
-            error = self.fma(opposite, inverse, self.constant(1.0))
-            inverse = self.fma(inverse, error, inverse)
-        result = self.multiply(left, inverse)
-        return self.fma(self.fma(opposite, result, left), inverse, result)
+    def _lanes(self, vector: Value, places: Sequence[int], other: Value | None = None) -> Value:
+        """The lanes at these places of a vector, or of two one after the other."""
+        if other is None:
+            other = ir.Constant(vector.type, ir.Undefined)
+        order = ir.Constant(ir.VectorType(INT32, len(places)), list(places))
+        return self.builder.shuffle_vector(vector, other, order)
 
     def polynomial(self, x: Value, coefficients: Sequence[float]) -> Value:
         """c₀ + c₁x + c₂x² + …, by Horner's rule."""
@@ -308,30 +312,38 @@ class Vectors:
 
 
 def emit_over_vectors(
-    vectors: Vectors,
+    builder: Any,
+    real: str,
+    side_by_side: int,
     address: Value,
     count: Value,
-    step: Callable[[Value, Value | None], None],
+    step: Callable[[Vectors, Value, Value | None], None],
 ) -> None:
-    """Emit a loop of `step(address, None)` over whole vectors, then one masked for the rest."""
-    builder = vectors.builder
-    width = vectors.count * vectors.itemsize
-    rest = builder.and_(count, INDEX(vectors.count - 1))
-    end = builder.add(address, builder.mul(builder.sub(count, rest), INDEX(vectors.itemsize)))
-    before = builder.block
-    body = builder.append_basic_block("vectors")
-    after = builder.append_basic_block("vectors_done")
-    builder.cbranch(builder.icmp_unsigned("<", address, end), body, after)
-    builder.position_at_end(body)
-    now = builder.phi(INDEX)
-    now.add_incoming(address, before)
-    step(now, None)
-    following = builder.add(now, INDEX(width))
-    now.add_incoming(following, builder.block)
-    builder.cbranch(builder.icmp_unsigned("<", following, end), body, after)
-    builder.position_at_end(after)
-    with builder.if_then(builder.icmp_unsigned(">", rest, INDEX(0))):
-        step(end, vectors.first_lanes(rest))
+    """Emit `step(vectors, address, mask)` over `count` elements from an integer address on.
+
+    First `side_by_side` host vectors at a time as one wide vector, then one at a time, then the
+    rest with a mask. Whole vectors have no mask.
+    """
+    for factor in (side_by_side, 1) if side_by_side > 1 else (1,):
+        vectors = Vectors(builder, real, factor * lanes(real))
+        rest = builder.and_(count, INDEX(vectors.count - 1))
+        whole = builder.sub(count, rest)
+        end = builder.add(address, builder.mul(whole, INDEX(vectors.itemsize)))
+        before = builder.block
+        body = builder.append_basic_block("vectors")
+        after = builder.append_basic_block("vectors_done")
+        builder.cbranch(builder.icmp_unsigned("<", address, end), body, after)
+        builder.position_at_end(body)
+        now = builder.phi(INDEX)
+        now.add_incoming(address, before)
+        step(vectors, now, None)
+        following = builder.add(now, INDEX(vectors.count * vectors.itemsize))
+        now.add_incoming(following, builder.block)
+        builder.cbranch(builder.icmp_unsigned("<", following, end), body, after)
+        builder.position_at_end(after)
+        address, count = end, rest
+    with builder.if_then(builder.icmp_unsigned(">", count, INDEX(0))):
+        step(vectors, address, vectors.first_lanes(count))
 
 
 def array_type(real: str, dimensions: int, layout: str) -> Any:

@@ -12,7 +12,7 @@ import numpy as np
 
 from tinygrad_rnn.errors import ArgumentError
 from tinygrad_rnn.kernels import threads
-from tinygrad_rnn.kernels.activations import emit_exp
+from tinygrad_rnn.kernels.activations import SIDE_BY_SIDE, emit_exp
 from tinygrad_rnn.kernels.cache import Kernel, kernel
 from tinygrad_rnn.kernels.simd import (
     Array,
@@ -38,54 +38,61 @@ def _emit_largest(vectors: Vectors, source: Value, count: Value) -> Value:
     lowest = vectors.constant(float("-inf"))
     largest = cgutils.alloca_once_value(builder, lowest)
 
-    def step(address: Value, mask: Value | None) -> None:
+    def step(vectors: Vectors, address: Value, mask: Value | None) -> None:
         value = vectors.read(address, mask)
         if mask is not None:
             value = vectors.select(mask, value, lowest)
         builder.store(vectors.maximum(value, builder.load(largest)), largest)
 
-    emit_over_vectors(vectors, source, count, step)
+    emit_over_vectors(builder, vectors.real, 1, source, count, step)
     return vectors.fold(vectors.maximum, builder.load(largest))
+
+
+def _emit_log(vectors: Vectors, x: Value) -> Value:
+    """log(x) of a scalar, from the C library's double precision."""
+    builder = vectors.builder
+    wide = x if vectors.real == "float64" else builder.fpext(x, ir.DoubleType())
+    kind = ir.FunctionType(ir.DoubleType(), [ir.DoubleType()])
+    log = cgutils.get_or_insert_function(builder.module, kind, "llvm.log.f64")
+    result = builder.call(log, [wide])
+    return result if vectors.real == "float64" else builder.fptrunc(result, ir.FloatType())
 
 
 def _emit_row(vectors: Vectors, source: Value, target: Value, count: Value, as_log: bool) -> None:
     """One row: exp(x − max) / Σ exp(x − max), or x − max − log Σ exp(x − max)."""
     builder = vectors.builder
+    real = vectors.real
     zero = vectors.constant(0.0)
-    shift = vectors.broadcast(_emit_largest(vectors, source, count))
+    largest = _emit_largest(vectors, source, count)
     distance = builder.sub(target, source)
     total = cgutils.alloca_once_value(builder, zero)
 
-    def add_up(address: Value, mask: Value | None) -> None:
-        value = emit_exp(vectors, vectors.subtract(vectors.read(address, mask), shift))
+    def add_up(wide: Vectors, address: Value, mask: Value | None) -> None:
+        shift = wide.broadcast(largest)
+        value = emit_exp(wide, wide.subtract(wide.read(address, mask), shift))
         if not as_log:
-            vectors.write(value, builder.add(address, distance), mask)
+            wide.write(value, builder.add(address, distance), mask)
         if mask is not None:
-            value = vectors.select(mask, value, zero)
-        builder.store(vectors.add(builder.load(total), value), total)
+            value = wide.select(mask, value, zero)
+        # Vector after vector, so that the order does not depend on how many are side by side.
+        for part in wide.split(value, vectors.count):
+            builder.store(vectors.add(builder.load(total), part), total)
 
-    emit_over_vectors(vectors, source, count, add_up)
-    whole = vectors.fold(vectors.add, builder.load(total))
-
+    emit_over_vectors(builder, real, SIDE_BY_SIDE, source, count, add_up)
+    divisor = vectors.fold(vectors.add, builder.load(total))
     if as_log:
-        wide = whole if vectors.real == "float64" else builder.fpext(whole, ir.DoubleType())
-        kind = ir.FunctionType(ir.DoubleType(), [ir.DoubleType()])
-        log = cgutils.get_or_insert_function(builder.module, kind, "llvm.log.f64")
-        logarithm = builder.call(log, [wide])
-        if vectors.real == "float32":
-            logarithm = builder.fptrunc(logarithm, ir.FloatType())
-        whole = logarithm
-    divisor = vectors.broadcast(whole)
+        divisor = _emit_log(vectors, divisor)
 
-    def finish(address: Value, mask: Value | None) -> None:
+    def finish(wide: Vectors, address: Value, mask: Value | None) -> None:
+        place = builder.add(address, distance)
+        by = wide.broadcast(divisor)
         if as_log:
-            value = vectors.subtract(vectors.read(address, mask), shift)
-            vectors.write(vectors.subtract(value, divisor), builder.add(address, distance), mask)
+            value = wide.subtract(wide.read(address, mask), wide.broadcast(largest))
+            wide.write(wide.subtract(value, by), place, mask)
         else:
-            place = builder.add(address, distance)
-            vectors.write(vectors.divide(vectors.read(place, mask), divisor), place, mask)
+            wide.write(wide.divide(wide.read(place, mask), by), place, mask)
 
-    emit_over_vectors(vectors, source, count, finish)
+    emit_over_vectors(builder, real, 1, source, count, finish)
 
 
 @functools.cache

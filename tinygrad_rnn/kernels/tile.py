@@ -553,15 +553,19 @@ def _streamed_row_function(module: Any, real: str) -> Any:
         ]
 
         def step(
-            address: Value, mask: Value | None, factors: Any = factors, starts: Any = starts
+            wide: Vectors,
+            address: Value,
+            mask: Value | None,
+            factors: Any = factors,
+            starts: Any = starts,
         ) -> None:
             place = builder.sub(address, c)
-            total = vectors.read(address, mask)
+            total = wide.read(address, mask)
             for factor, start in zip(factors, starts, strict=True):
-                total = vectors.fma(factor, vectors.read(builder.add(start, place), mask), total)
-            vectors.write(total, address, mask)
+                total = wide.fma(factor, wide.read(builder.add(start, place), mask), total)
+            wide.write(total, address, mask)
 
-        emit_over_vectors(vectors, c, columns, step)
+        emit_over_vectors(builder, real, 1, c, columns, step)
         following = builder.add(k, INDEX(rows))
         k.add_incoming(following, builder.block)
         builder.cbranch(builder.icmp_signed("<", following, end), body, done)

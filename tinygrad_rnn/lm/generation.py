@@ -118,7 +118,8 @@ def probabilities(
     p /= p.sum()
     if top_k is None and top_p is None:
         return p
-    order = np.argsort(-p, kind="stable")
+    # By logits, which tell apart what rounds to the same probability.
+    order = np.argsort(-shifted, kind="stable")
     kept = len(order) if top_k is None else min(top_k, len(order))
     if top_p is not None:
         cumulative = np.cumsum(p[order[:kept]])

@@ -82,7 +82,7 @@ def array_of(data: Any, dtype: Any, default: np.dtype[Any]) -> Array:
             "integers or booleans, in rows of equal length"
         )
     if dtype is None:
-        python_floats = array.dtype == np.float64 and not isinstance(data, (np.ndarray, np.generic))
+        python_floats = array.dtype == np.float64 and not hasattr(data, "__array__")
         dtype = default if python_floats else array.dtype
     return array.astype(dtype_of(dtype), copy=False)
 

@@ -3,7 +3,7 @@
 import gc
 import sys
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -36,49 +36,54 @@ def test_a_hundred_thousand_steps_deep() -> None:
     assert values(x.grad).tolist() == [1.0]
 
 
-def test_a_deep_graph_can_be_dropped_without_backward() -> None:
-    """Freeing a long graph that nobody differentiated overflows the C stack."""
-    x = tg.ones(1, requires_grad=True)
-    last = weakref.ref(chain(x, 1).grad_fn)
-    y = chain(x, DEEP)
-    del y
-    assert last() is None
+def nodes_alive() -> int:
+    # isinstance would follow weak proxies of other libraries.
+    return sum(issubclass(type(found), engine.Node) for found in gc.get_objects())
 
 
 @pytest.fixture
-def no_collector() -> Any:
+def no_collector() -> Iterator[None]:
     gc.collect()
     gc.disable()
     yield
     gc.enable()
 
 
+def test_a_deep_graph_can_be_dropped_without_backward(no_collector: None) -> None:
+    """Freeing a long graph that nobody differentiated overflows the C stack, or does not happen."""
+    before = nodes_alive()
+    y = chain(tg.ones(1, requires_grad=True), DEEP)
+    assert nodes_alive() == before + DEEP
+    del y
+    assert nodes_alive() == before
+
+
 @pytest.mark.parametrize("backward", [True, False])
-def test_graphs_contain_no_cycles(backward: bool, no_collector: Any) -> None:
+def test_graphs_contain_no_cycles(backward: bool, no_collector: None) -> None:
     """A graph is freed only when the garbage collector runs: memory grows in between."""
-    model = nn.Sequential(nn.LSTM(3, 4, 2, bidirectional=True))
+    model = nn.LSTM(3, 4, 2, bidirectional=True)
     x = tg.randn(5, 2, 3, requires_grad=True)
-    out, _ = model(x)
+    before = nodes_alive()
+    out, state = model(x)
     loss = (out.softmax(-1).exp() * out.relu()).sum()
-    seen = [weakref.ref(node) for node in engine.reachable([loss])]
     arrays = [weakref.ref(out._array), weakref.ref(loss._array)]
+    assert nodes_alive() > before + 100
     if backward:
         loss.backward()
-    del loss, out, _
-    assert len(seen) > 20
-    assert [ref for ref in seen if ref() is not None] == []
+    del loss, out, state
+    assert nodes_alive() == before
     assert [ref for ref in arrays if ref() is not None] == []
 
 
-def test_second_order_graphs_contain_no_cycles(no_collector: Any) -> None:
+def test_second_order_graphs_contain_no_cycles(no_collector: None) -> None:
     """create_graph makes a gradient's graph that keeps itself alive."""
     x = tg.randn(3, requires_grad=True)
+    before = nodes_alive()
     y = tg.checkpoint(lambda a: a.tanh(), x).sigmoid()
     (g,) = tg.grad(y.sum(), x, create_graph=True)
-    seen = [weakref.ref(node) for node in engine.reachable([g.sum()])]
+    assert nodes_alive() > before + 3
     del g, y
-    assert len(seen) > 3
-    assert [ref for ref in seen if ref() is not None] == []
+    assert nodes_alive() == before
 
 
 def test_a_released_graph_holds_no_arrays() -> None:

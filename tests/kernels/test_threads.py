@@ -65,14 +65,16 @@ def test_counts_that_mean_nothing(count):
         kernels.set_num_threads(count)
 
 
-def test_numba_settings_stay_as_they_are():
-    """Wrong if other users of Numba found their own thread count changed."""
+def test_settings_of_others_stay_as_they_are():
+    """Wrong if other users of Numba or OpenMP found their own thread settings changed."""
     before = numba.get_num_threads()
+    environment = dict(os.environ)
     kernels.set_num_threads(1)
     kernels.tanh(np.zeros(100_000))
     kernels.set_num_threads(2)
     kernels.tanh(np.zeros(100_000))
     assert numba.get_num_threads() == before
+    assert dict(os.environ) == environment
 
 
 def test_several_python_threads_at_once():

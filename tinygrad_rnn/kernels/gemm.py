@@ -38,7 +38,7 @@ from tinygrad_rnn.kernels.tile import (
     transpose_strip,
 )
 
-DEPTH_BLOCK = 512  # k taken at a time: a panel of B and a tile of A then stay in the first cache
+DEPTH_BLOCK = 512  # k taken at a time: a panel of B then stays in the nearest caches
 UNPACKED_ROWS = 14  # up to this many rows, a row-major B is read where it lies
 THREADED_PRODUCTS = 400_000  # multiplications below which a second thread costs more than it saves
 ALIGNMENT = 64

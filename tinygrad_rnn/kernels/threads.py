@@ -10,6 +10,7 @@ import contextlib
 import operator
 import os
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import numba
@@ -26,6 +27,8 @@ def _usable_cpus() -> int:
     return os.cpu_count() or 1
 
 
+SPINS = "10000"  # some 30 microseconds
+
 _threading_layer: Any = numba.np.ufunc.parallel.threading_layer
 
 
@@ -40,6 +43,7 @@ class _Team:
 
 
 _team = _Team()
+_starting = threading.Lock()
 
 
 def set_num_threads(n: int) -> None:
@@ -72,6 +76,24 @@ def _launch(task: int, arguments: int, parts: int) -> None:
         call_task(task, arguments, part, parts)
 
 
+@contextlib.contextmanager
+def _short_spinning() -> Iterator[None]:
+    """Let GNU OpenMP's idle threads spin for microseconds, not milliseconds, if it loads in here.
+
+    It reads its settings once, when it is loaded. Where other programs want the CPUs, its own
+    choice makes a fork-join wait for whole time slices; a user's setting is respected.
+    """
+    names = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
+    if any(name in os.environ for name in names):
+        yield
+        return
+    os.environ["GOMP_SPINCOUNT"] = SPINS
+    try:
+        yield
+    finally:
+        os.environ.pop("GOMP_SPINCOUNT", None)
+
+
 def launcher() -> int:
     """Address of the fork-join `launch(task, arguments, parts)`; starts the layer when first asked.
 
@@ -80,10 +102,13 @@ def launcher() -> int:
     if _team.count == 1:
         return 0
     if not _team.launcher:
-        address = _launch.address
-        if _threading_layer() == "workqueue":
-            _team.guard = threading.Lock()
-        _team.launcher = address
+        with _starting:
+            if not _team.launcher:
+                with _short_spinning():
+                    address = _launch.address
+                if _threading_layer() == "workqueue":
+                    _team.guard = threading.Lock()
+                _team.launcher = address
     return _team.launcher
 
 

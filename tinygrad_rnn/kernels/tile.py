@@ -483,8 +483,8 @@ def run_row(
 ) -> Any:
     """One row of C = A · B for a B whose unit stride runs along K, without packing it.
 
-    Takes `ROW_GROUPS` blocks of columns, or one if `narrow`, and `depth` rounded down to a multiple
-    of `block_depth`; blocks of B are transposed in registers, so that every element is the
+    Takes `ROW_GROUPS` blocks of columns, or one if `narrow`, and `depth`, a multiple of what 16
+    bytes hold; blocks of B are transposed in registers, so that every element is the
     same chain of fused multiply-adds as in a tile. B's columns are `b_column` bytes apart.
     """
     real = str(a.dtype)

@@ -155,7 +155,9 @@ class Shaping(Operand):
     def index_select(self, dim: Int, index: Tensor) -> Tensor:
         """Return the slices of an axis that a vector of integers names."""
         before = (slice(None),) * axis_of(dim, self.ndim)
-        return self[(*before, index)]
+        if not isinstance(index, Operand) or index.ndim > 1 or index.dtype.kind not in "iu":
+            raise ArgumentError("index_select takes a vector of integers as its index")
+        return self[(*before, index.reshape(-1))]
 
     def masked_select(self, mask: Tensor) -> Tensor:
         """Return the elements where `mask` holds, as a vector."""

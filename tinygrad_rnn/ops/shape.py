@@ -69,7 +69,7 @@ def _sum_slices(*inputs: Any, indices: tuple[Index, ...], shape: Shape) -> Any:
         if not arrays:
             total[index] += g
         elif len(index) == 1 and arrays[0].dtype != np.bool_:
-            rows = arrays[0].reshape(-1)
+            rows = arrays[0].reshape(-1).astype(np.int64, copy=False)
             width = int(np.prod(shape[1:]))
             # A negative index counts from the end, as it did on the way in.
             rows = np.where(rows < 0, rows + shape[0], rows)

@@ -1,0 +1,151 @@
+"""Optimizers and schedules by themselves: equations, groups, saving. Parity is in tests/parity."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygrad_rnn as tg
+from tests.tools import same_bits, values
+from tinygrad_rnn import nn, optim
+
+EVERY: dict[str, Any] = {
+    "SGD": lambda p: optim.SGD(p, lr=0.1),
+    "momentum": lambda p: optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True),
+    "Adam": lambda p: optim.Adam(p, lr=0.1, amsgrad=True, weight_decay=0.1),
+    "RMSprop": lambda p: optim.RMSprop(p, lr=0.1, momentum=0.5, centered=True),
+    "Adagrad": lambda p: optim.Adagrad(p, lr=0.1, lr_decay=0.1),
+}
+every = pytest.mark.parametrize("name", list(EVERY))
+
+
+def parameters(dtype: Any = tg.float32) -> list[nn.Parameter]:
+    random = np.random.default_rng(2)
+    return [nn.Parameter(tg.tensor(np.asarray(random.normal(size=s)), dtype)) for s in ((), (3,), (2, 2))]
+
+
+def train(params: list[nn.Parameter], optimizer: optim.Optimizer, steps: int) -> None:
+    for _ in range(steps):
+        optimizer.zero_grad()
+        loss = sum(((p - 0.5) ** 4).sum() for p in params)
+        loss.backward()
+        optimizer.step()
+
+
+@every
+@pytest.mark.parametrize("dtype", [tg.float32, tg.float64])
+def test_saving_in_the_middle_changes_no_bit(name: str, dtype: Any) -> None:
+    """An optimizer that was saved and loaded goes on otherwise than one that was not."""
+    straight, stopped = parameters(dtype), parameters(dtype)
+    optimizer = EVERY[name](straight)
+    train(straight, optimizer, 9)
+    first = EVERY[name](stopped)
+    train(stopped, first, 4)
+    resumed = [nn.Parameter(p.detach().clone()) for p in stopped]
+    second = type(first)(resumed, lr=7.0)
+    second.load_state_dict(first.state_dict())
+    train(resumed, second, 5)
+    for a, b in zip(straight, resumed, strict=True):
+        assert same_bits(a, b)
+        assert b.dtype == dtype
+
+
+@every
+def test_a_loaded_state_is_a_copy(name: str) -> None:
+    """Two optimizers share memory after one was loaded from the other."""
+    a, b = parameters(), parameters()
+    first, second = EVERY[name](a), EVERY[name](b)
+    train(a, first, 2)
+    second.load_state_dict(first.state_dict())
+    before = {i: {k: values(t).copy() for k, t in s.items()} for i, s in first.state_dict()["state"].items()}
+    train(b, second, 2)
+    for i, held in before.items():
+        for key, array in held.items():
+            assert same_bits(first.state_dict()["state"][i][key], array)
+
+
+@every
+def test_every_optimizer_goes_downhill_and_keeps_types(name: str) -> None:
+    """A step goes uphill, or changes the type of a parameter."""
+    params = parameters()
+    start = sum(((p - 0.5) ** 4).sum().item() for p in params)
+    train(params, EVERY[name](params), 40)
+    assert sum(((p - 0.5) ** 4).sum().item() for p in params) < 0.5 * start
+    assert {p.dtype for p in params} == {tg.float32}
+
+
+def test_parameters_without_gradient_stay() -> None:
+    """A parameter that took no part is moved by weight decay or momentum."""
+    used, unused = nn.Parameter(tg.ones(1)), nn.Parameter(tg.ones(1))
+    optimizer = optim.SGD([used, unused], lr=0.1, weight_decay=0.5)
+    used.sum().backward()
+    optimizer.step()
+    assert values(unused).tolist() == [1.0]
+    assert values(used).item() < 1.0
+    assert len(optimizer.state) <= 1
+
+
+def test_groups_have_settings_of_their_own() -> None:
+    """A group's setting is ignored, or leaks into another group."""
+    a, b, c = (nn.Parameter(tg.ones(1)) for _ in range(3))
+    optimizer = optim.SGD([{"params": [a]}, {"params": b, "lr": 0.5}], lr=0.1)
+    optimizer.add_param_group({"params": [c], "weight_decay": 1.0})
+    (a + b + c).sum().backward()
+    optimizer.step()
+    np.testing.assert_allclose([values(p).item() for p in (a, b, c)], [0.9, 0.5, 0.8], rtol=1e-6)
+    assert [g["lr"] for g in optimizer.state_dict()["param_groups"]] == [0.1, 0.5, 0.1]
+    assert [g["params"] for g in optimizer.state_dict()["param_groups"]] == [[0], [1], [2]]
+
+
+def test_an_optimizer_of_ones_own_needs_only_update() -> None:
+    """A subclass with a single setting fails."""
+
+    class Sign(optim.Optimizer):
+        def __init__(self, params: Any) -> None:
+            super().__init__(params, {"lr": 0.25})
+
+        def update(self, p: Any, g: Any, state: Any, group: Any) -> None:
+            p.assign(p - g.sign() * group["lr"])
+
+    p = nn.Parameter(tg.tensor([1.0, -1.0]))
+    (p * p).sum().backward()
+    Sign([p]).step()
+    assert values(p).tolist() == [0.75, -0.75]
+
+
+def test_schedules_set_every_group() -> None:
+    """A schedule misses a group, starts at the wrong epoch, or drifts."""
+    optimizer = optim.SGD([{"params": [tg.zeros(1, requires_grad=True)], "lr": 0.5}], lr=1.0)
+    optimizer.add_param_group({"params": [tg.zeros(1, requires_grad=True)]})
+    schedule = optim.LambdaLR(optimizer, lambda epoch: 1.0 if epoch < 2 else 0.5)
+    rates = []
+    for _ in range(4):
+        rates.append(schedule.get_last_lr())
+        schedule.step()
+    assert rates == [[0.5, 1.0], [0.5, 1.0], [0.25, 0.5], [0.25, 0.5]]
+
+
+def test_a_schedule_goes_on_where_it_was_saved() -> None:
+    """A resumed schedule starts from the beginning, or multiplies twice."""
+
+    def make() -> tuple[optim.Optimizer, optim.ExponentialLR]:
+        optimizer = optim.SGD([tg.zeros(1, requires_grad=True)], lr=2.0)
+        return optimizer, optim.ExponentialLR(optimizer, 0.5)
+
+    optimizer, schedule = make()
+    schedule.step()
+    schedule.step()
+    other, resumed = make()
+    other.load_state_dict(optimizer.state_dict())
+    resumed.load_state_dict(schedule.state_dict())
+    assert resumed.get_last_lr() == [0.5]
+    schedule.step()
+    resumed.step()
+    assert resumed.get_last_lr() == schedule.get_last_lr() == [0.25]
+
+
+def test_printing_shows_settings() -> None:
+    """The repr hides the learning rate."""
+    text = repr(optim.Adam([tg.zeros(1, requires_grad=True)], lr=0.25))
+    assert text.startswith("Adam(lr=0.25")
+    assert "1 parameter" in text

@@ -1,0 +1,51 @@
+"""Joining tensors, along an axis that exists or a new one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from tinygrad_rnn import ops
+from tinygrad_rnn.arguments import axis_of
+from tinygrad_rnn.errors import ArgumentError, DtypeError
+from tinygrad_rnn.tensor import Tensor, apply
+
+
+def required(x: Any) -> Tensor:
+    """Return `x` if it is a Tensor."""
+    if not isinstance(x, Tensor):
+        raise DtypeError(f"a Tensor is needed here, not {type(x).__name__}; see tensor()")
+    return x
+
+
+def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
+    """Join tensors along an axis that exists; all other lengths agree.
+
+    Raises:
+        ShapeError: if they do not.
+        DtypeError: if the element types differ.
+    """
+    parts = _same_kind(tensors, "cat")
+    return apply(ops.concatenate, *parts, axis=axis_of(dim, parts[0].ndim))
+
+
+def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
+    """Join tensors of one shape along a new axis."""
+    parts = _same_kind(tensors, "stack")
+    return apply(ops.stack, *parts, axis=axis_of(dim, parts[0].ndim + 1))
+
+
+def _same_kind(tensors: Sequence[Tensor], name: str) -> Sequence[Tensor]:
+    if not isinstance(tensors, Iterable):
+        raise DtypeError(f"`{name}` takes a sequence of tensors, not {type(tensors).__name__}")
+    parts = list(tensors)
+    if not parts:
+        raise ArgumentError(f"`{name}` needs at least one tensor")
+    for part in parts:
+        if not isinstance(part, Tensor):
+            raise DtypeError(f"`{name}` takes tensors, not {type(part).__name__}; see tensor()")
+        if part.dtype != parts[0].dtype:
+            raise DtypeError(
+                f"`{name}` got {parts[0].dtype} and {part.dtype}; convert them to one type"
+            )
+    return parts

@@ -1,0 +1,42 @@
+"""Sorting, and choosing the most extreme elements."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from tinygrad_rnn.arguments import axis_of
+from tinygrad_rnn.errors import ArgumentError
+from tinygrad_rnn.functions.joining import required
+from tinygrad_rnn.tensor import Tensor
+
+
+class Sorted(NamedTuple):
+    """Elements in order, and where they came from."""
+
+    values: Tensor
+    indices: Tensor
+
+
+def sort(x: Tensor, dim: int = -1, descending: bool = False) -> Sorted:
+    """Return the elements in order along an axis, equal ones in their old order."""
+    axis = axis_of(dim, x.ndim)
+    keys = required(x).detach().numpy()
+    if descending:
+        # Sorting the reversed axis and turning it round keeps equal elements in their old order.
+        turned = np.flip(np.argsort(np.flip(keys, axis), axis, kind="stable"), axis)
+        order = keys.shape[axis] - 1 - turned
+    else:
+        order = np.argsort(keys, axis, kind="stable")
+    indices = Tensor(np.ascontiguousarray(order))
+    return Sorted(x.gather(axis, indices), indices)
+
+
+def topk(x: Tensor, k: int, dim: int = -1, largest: bool = True) -> Sorted:
+    """Return the k largest (or smallest) elements along an axis, the most extreme first."""
+    axis = axis_of(dim, x.ndim)
+    if not 0 <= k <= x.shape[axis]:
+        raise ArgumentError(f"topk cannot take {k} of {x.shape[axis]} elements on axis {axis}")
+    values, indices = sort(x, axis, descending=largest)
+    return Sorted(values.narrow(axis, 0, k), indices.narrow(axis, 0, k))

@@ -25,7 +25,7 @@ import numpy.typing as npt
 import tinygrad_rnn as tg
 from tinygrad_rnn import lm
 from tinygrad_rnn.errors import DataError, TinygradRnnError
-from tinygrad_rnn.text import LEVELS, Corpus, Vocabulary, find_text, split
+from tinygrad_rnn.text import LEVELS, Corpus, Vocabulary, find_text
 
 RUNS = Path("runs")
 LAST = "last.safetensors"
@@ -56,7 +56,7 @@ def train(options: argparse.Namespace) -> int:
         clip=options.clip or None,
         clip_by=options.clip_by,
         validate_every=options.validate_every,
-        validation_rows=options.validation_rows,
+        split=options.split,
         sample_length=options.sample_length,
     )
     name = f"{options.model}-{options.layers}x{options.hidden}-{time.strftime('%Y%m%d-%H%M%S')}"
@@ -141,10 +141,10 @@ def evaluate(options: argparse.Namespace) -> int:
     ids = encoded(corpus, saved.vocabulary, options.unknown)
     which = "whole text"
     if options.data is None:
-        ids = split(ids, saved.training.fractions).validation
+        ids = lm.cut(ids, saved.training).validation
         which = "validation part"
-    result = lm.evaluate(saved.model, ids)
-    characters = len(saved.vocabulary.decode(ids[1:]))
+    result = lm.evaluate(saved.model, ids, saved.training.window)
+    characters = len(saved.vocabulary.decode(ids[..., 1:].ravel()))
     print(f"{path} (iteration {saved.progress['iteration']:,}) on the {which} of {corpus.name}")
     print(f"symbols predicted   {result.count:,}")
     print(f"nats a symbol       {result.nats:.4f}")
@@ -265,12 +265,7 @@ def add_training(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=int, default=0, help="for weights and dropout")
     add("--out", type=Path, help=f"folder of the run (a new one in {RUNS}/)")
     add("--validate-every", type=int, default=DEFAULTS.validate_every, help="iterations")
-    add(
-        "--validation-rows",
-        type=int,
-        default=DEFAULTS.validation_rows,
-        help="rows read side by side; 1 is exact and slow",
-    )
+    add("--split", choices=("rows", "tail"), default=DEFAULTS.split, help="what is held out")
     add("--sample-length", type=int, default=DEFAULTS.sample_length, help="of samples on the way")
 
 
@@ -290,6 +285,9 @@ def main() -> int:
         # Whoever read our output has seen enough; Python would complain once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator
 from types import CodeType
 from typing import Any, NamedTuple, TypeVar, cast
 
+import numpy as np
+
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -59,7 +61,8 @@ class Site(NamedTuple):
 class _State(threading.local):
     grad_enabled: bool = True
     scope: Scope = Scope("", None)
-    site: Site | None = None
+    site: tuple[CodeType, int] | None = None
+    quiet: bool = False
 
 
 state = _State()
@@ -87,6 +90,21 @@ def position() -> tuple[CodeType, int]:
         if not own or frame.f_back is None:
             return frame.f_code, frame.f_lasti
         frame = frame.f_back
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Let NumPy compute infinities and NaN without warnings: they show in the result.
+
+    Every operation does; entering this once for many of them is cheaper.
+    """
+    before = state.quiet
+    state.quiet = True
+    try:
+        with np.errstate(all="ignore"):
+            yield
+    finally:
+        state.quiet = before
 
 
 @contextlib.contextmanager

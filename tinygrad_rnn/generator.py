@@ -80,7 +80,8 @@ class Generator:
         """Return integers equally distributed over low ... high - 1."""
         if low >= high:
             raise ArgumentError(f"there is no integer from {low} up to, but not including, {high}")
-        return low + np.floor(self.uniform(shape, np.float64) * (high - low)).astype(np.int64)
+        drawn: Array = np.floor(self.uniform(shape, np.float64) * (high - low)).astype(np.int64)
+        return low + drawn
 
     def permutation(self, n: int) -> Array:
         """Return 0 ... n - 1 in random order."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from tinygrad_rnn import engine, ops
 from tinygrad_rnn.arguments import Array, array_of, axis_of
-from tinygrad_rnn.context import Scope, Site, caller, no_grad, position, state
+from tinygrad_rnn.context import Scope, Site, caller, no_grad, position, quiet, state
 from tinygrad_rnn.dtypes import Dtype, bool_, get_default_dtype, int64
 from tinygrad_rnn.errors import ArgumentError, DtypeError, GraphError, OutOfRangeError, ShapeError
 from tinygrad_rnn.methods.arithmetic import Scalar
@@ -140,7 +140,11 @@ def apply(primitive: Primitive, *inputs: Any, **params: Any) -> Tensor:
             arrays.append(x)
             tracked.append(False)
     try:
-        result = primitive.forward(*arrays, **params)
+        if state.quiet:
+            result = primitive.forward(*arrays, **params)
+        else:
+            with quiet():
+                result = primitive.forward(*arrays, **params)
     except (ValueError, IndexError, TypeError, OverflowError) as error:
         raise _explained(error, primitive, inputs, params) from error
 
@@ -625,7 +629,7 @@ def run_backward(
     before = state.grad_enabled
     state.grad_enabled = create_graph
     try:
-        with np.errstate(all="ignore"):
+        with quiet():
             return engine.backpropagate(roots, inputs, keep, not create_graph, stop_at_inputs)
     finally:
         state.grad_enabled = before

@@ -45,6 +45,10 @@ def test_the_rate_falls_after_epoch_10() -> None:
         ("checkpoint_every", 0),
         ("log_every", 0),
         ("sample_length", -1),
+        ("split", "middle"),
+        ("fractions", (0.5, 0.5)),
+        ("fractions", (1.5, -0.5, 0.0)),
+        ("fractions", (0.5, 0.4, 0.0)),
     ],
 )
 def test_a_value_out_of_range_is_named(name: str, value: Any) -> None:
@@ -62,11 +66,17 @@ def test_settings_survive_json() -> None:
 
 def test_every_setting_that_matters_is_compared() -> None:
     """A run goes on with another setting, and nobody notices."""
-    other: dict[str, Any] = {"clip_by": "norm", "fractions": (0.9, 0.1, 0.0), "alpha": 0.5}
+    other: dict[str, Any] = {
+        "clip_by": "norm",
+        "fractions": (0.9, 0.1, 0.0),
+        "split": "tail",
+        "alpha": 0.5,
+    }
     base = TrainingSettings()
     for field in dataclasses.fields(base):
-        value = other.get(field.name, getattr(base, field.name) or 1)
-        changed = value if field.name in other else value + 1
+        changed = other.get(field.name)
+        if changed is None:
+            changed = (getattr(base, field.name) or 0) + 1
         given = dataclasses.replace(base, **{field.name: changed})
         if field.name in MAY_CHANGE:
             require_same(base, given, "it")

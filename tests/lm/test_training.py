@@ -273,6 +273,8 @@ def test_a_time_limit_stops_and_saves(
     trainer = trainer_of(vocabulary, ids, settings, tmp_path)
     assert not trainer.run(seconds=0.0)
     assert load_model(tmp_path / "last.safetensors").progress["iteration"] == 1
+    # It ends as a run does: measured.
+    assert load_model(tmp_path / "best.safetensors").progress["iteration"] == 1
 
 
 def test_milestones() -> None:
@@ -581,8 +583,9 @@ def test_what_cannot_be_trained_is_refused_at_once(
     """A run fails after an hour for a reason that was known at its beginning."""
     with pytest.raises(DataError, match="symbols"):
         trainer_of(vocabulary, ids[:30], settings)
+    tail = dataclasses.replace(settings, split="tail", fractions=(0.999, 0.001, 0.0))
     with pytest.raises(DataError, match="validation part"):
-        trainer_of(vocabulary, ids, dataclasses.replace(settings, fractions=(0.999, 0.001, 0.0)))
+        trainer_of(vocabulary, ids, tail)
     with pytest.raises(ArgumentError, match="2 symbols"):
         Trainer(RecurrentLanguageModel(3), Vocabulary("ab"), np.zeros(1000, np.int64), settings)
     (tmp_path / "file").write_text("")

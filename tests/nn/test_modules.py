@@ -132,9 +132,9 @@ def test_printing_shows_the_tree_with_counts() -> None:
         nn.Linear(6, 1000, bias=False),
     )
     assert repr(model) == (
-        "Sequential(  # 6,472 parameters\n"
+        "Sequential(  # 6,520 parameters\n"
         "  (0): Embedding(10, 4, padding_idx=0)  # 40 parameters\n"
-        "  (1): LSTM(4, 3, num_layers=2, dropout=0.5, bidirectional=True)  # 432 parameters\n"
+        "  (1): LSTM(4, 3, num_layers=2, dropout=0.5, bidirectional=True)  # 480 parameters\n"
         "  (2): Sequential(\n"
         "    (0): Dropout(p=0.1)\n"
         "    (1): Tanh()\n"

@@ -27,7 +27,7 @@ def parameters(dtype: Any = tg.float32) -> list[nn.Parameter]:
 def train(params: list[nn.Parameter], optimizer: optim.Optimizer, steps: int) -> None:
     for _ in range(steps):
         optimizer.zero_grad()
-        loss = sum(((p - 0.5) ** 4).sum() for p in params)
+        loss = sum(((p - 0.5) ** 2).sum() for p in params)
         loss.backward()
         optimizer.step()
 
@@ -68,9 +68,9 @@ def test_a_loaded_state_is_a_copy(name: str) -> None:
 def test_every_optimizer_goes_downhill_and_keeps_types(name: str) -> None:
     """A step goes uphill, or changes the type of a parameter."""
     params = parameters()
-    start = sum(((p - 0.5) ** 4).sum().item() for p in params)
+    start = sum(((p - 0.5) ** 2).sum().item() for p in params)
     train(params, EVERY[name](params), 40)
-    assert sum(((p - 0.5) ** 4).sum().item() for p in params) < 0.5 * start
+    assert sum(((p - 0.5) ** 2).sum().item() for p in params) < 0.5 * start
     assert {p.dtype for p in params} == {tg.float32}
 
 

@@ -21,8 +21,11 @@ class Sorted(NamedTuple):
 
 def sort(x: Tensor, dim: int = -1, descending: bool = False) -> Sorted:
     """Return the elements in order along an axis, equal ones in their old order."""
+    if required(x).ndim == 0:
+        values, indices = sort(x.unsqueeze(0), dim, descending)
+        return Sorted(values.squeeze(0), indices.squeeze(0))
     axis = axis_of(dim, x.ndim)
-    keys = required(x).detach().numpy()
+    keys = x.detach().numpy()
     if descending:
         # Sorting the reversed axis and turning it round keeps equal elements in their old order.
         turned = np.flip(np.argsort(np.flip(keys, axis), axis, kind="stable"), axis)
@@ -35,6 +38,9 @@ def sort(x: Tensor, dim: int = -1, descending: bool = False) -> Sorted:
 
 def topk(x: Tensor, k: int, dim: int = -1, largest: bool = True) -> Sorted:
     """Return the k largest (or smallest) elements along an axis, the most extreme first."""
+    if required(x).ndim == 0:
+        values, indices = topk(x.unsqueeze(0), k, dim, largest)
+        return Sorted(values.reshape(x.shape), indices.reshape(x.shape))
     axis = axis_of(dim, x.ndim)
     if not 0 <= k <= x.shape[axis]:
         raise ArgumentError(f"topk cannot take {k} of {x.shape[axis]} elements on axis {axis}")

@@ -4,6 +4,7 @@ from tinygrad_rnn.lm.evaluation import Evaluation, evaluate, perplexity
 from tinygrad_rnn.lm.generation import generate, generate_text, probabilities
 from tinygrad_rnn.lm.history import Record, plot_history, read_history
 from tinygrad_rnn.lm.model import KINDS, RecurrentLanguageModel
+from tinygrad_rnn.lm.parts import Parts, cut
 from tinygrad_rnn.lm.reports import ConsoleReport, Report
 from tinygrad_rnn.lm.saving import SavedModel, load_model
 from tinygrad_rnn.lm.settings import TrainingSettings
@@ -13,6 +14,7 @@ __all__ = [
     "KINDS",
     "ConsoleReport",
     "Evaluation",
+    "Parts",
     "Record",
     "RecurrentLanguageModel",
     "Report",
@@ -20,6 +22,7 @@ __all__ = [
     "StepResult",
     "Trainer",
     "TrainingSettings",
+    "cut",
     "evaluate",
     "generate",
     "generate_text",

@@ -6,15 +6,17 @@ Nothing here changes a model.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tinygrad_rnn.creation import from_numpy
-from tinygrad_rnn.errors import ArgumentError
+from tinygrad_rnn.errors import ArgumentError, DataError
 from tinygrad_rnn.lm.model import RecurrentLanguageModel, inference
-from tinygrad_rnn.text import evaluation_windows
+from tinygrad_rnn.text import Window, evaluation_windows
 
 
 @dataclass(frozen=True)
@@ -60,11 +62,11 @@ def evaluate(
 
     Args:
         model: the model.
-        ids: symbol numbers, (N,).
+        ids: symbol numbers, (N,); or (R, N), R texts of one length, each with a state of its own.
         window: symbols at a time.
-        rows: cut the text into so many rows that are read side by side, which is faster. Each
-            row begins with an empty state, so its first symbols are predicted without the text
-            before them: the result comes out a little worse than with 1.
+        rows: cut a single text into so many rows that are read side by side, which is faster.
+            Each row begins with an empty state, so its first symbols are predicted without the
+            text before them: the result comes out a little worse than with 1.
 
     Raises:
         DataError: for fewer than 2 symbols.
@@ -74,7 +76,7 @@ def evaluate(
     right = 0
     state = None
     with inference(model):
-        for part in evaluation_windows(ids, window, rows):
+        for part in _windows(np.asanyarray(ids), window, rows):
             if part.starts:
                 state = None
             logits, state = model(from_numpy(part.inputs), state)
@@ -86,3 +88,16 @@ def evaluate(
     nats = math.fsum(losses) / len(losses)
     count = len(losses)
     return Evaluation(nats, nats / math.log(2.0), perplexity(nats), right / count, count)
+
+
+def _windows(ids: npt.NDArray[Any], window: int, rows: int) -> Iterator[Window]:
+    if ids.ndim != 2:
+        yield from evaluation_windows(ids, window, rows)
+        return
+    if len(ids) < 1:
+        raise DataError("there is no text to evaluate: the array has no rows")
+    # One row is asked for its windows, so that sizes are checked in one place.
+    for part in evaluation_windows(ids[0], window):
+        steps = slice(part.position * window, part.position * window + len(part.inputs) + 1)
+        both = np.array(ids[:, steps].T, np.int64, order="C")
+        yield Window(both[:-1], both[1:], part.position, part.starts)

@@ -23,7 +23,7 @@ class Record(NamedTuple):
         gradient_norm: length of the gradient before clipping.
         learning_rate: of the update before.
         seconds: spent on the run, including what was before it was resumed.
-        symbols_per_second: since the line before.
+        symbols_per_second: read by updates, smoothed; validations and samples do not count.
     """
 
     iteration: int

@@ -25,10 +25,12 @@ class TrainingSettings:
         rate_decay_after: the number of epochs at the full rate.
         clip: the bound on gradients; None leaves them as they are.
         clip_by: "value" bounds every element, "norm" the length of the whole gradient.
-        fractions: shares of the text for training, validation and test.
+        fractions: shares of the text for training, validation and test; they add up to 1.
+        split: "rows" holds out the end of each of the B rows of the text, as char-rnn does;
+            "tail" the end of the text, a harder test where that is of another kind.
         validate_every: updates between two validations; epochs end with one, too.
-        validation_rows: rows of the validation part read side by side; 1 carries one state
-            through the whole part and is slower (see `evaluate`).
+        validation_rows: for "tail": rows into which the validation part is cut (see `evaluate`);
+            1 carries one state through all of it, which is slow. With "rows" they are the B rows.
         checkpoint_every: updates between two checkpoints; validations are followed by one, too.
         log_every: updates between two lines of the history.
         sample_length: symbols drawn at milestones; 0 draws none.
@@ -47,6 +49,7 @@ class TrainingSettings:
     clip: float | None = 5.0
     clip_by: str = "value"
     fractions: tuple[float, float, float] = (0.95, 0.05, 0.0)
+    split: str = "rows"
     validate_every: int = 1000
     validation_rows: int = 10
     checkpoint_every: int = 100
@@ -76,8 +79,19 @@ class TrainingSettings:
             raise ArgumentError(f"alpha is {self.alpha!r}; it must be 0 or more and below 1")
         if self.clip_by not in ("value", "norm"):
             raise ArgumentError(f'clip_by is {self.clip_by!r}; it must be "value" or "norm"')
+        if self.split not in ("rows", "tail"):
+            raise ArgumentError(f'split is {self.split!r}; it must be "rows" or "tail"')
         # From JSON they come as a list.
         object.__setattr__(self, "fractions", tuple(self.fractions))
+        if (
+            len(self.fractions) != 3
+            or min(self.fractions) < 0
+            or abs(sum(self.fractions) - 1) > 1e-6
+        ):
+            raise ArgumentError(
+                f"fractions is {self.fractions}; it must be three shares (training, validation, "
+                "test), none negative, that add up to 1"
+            )
 
     def rate_factor(self, epoch: int) -> float:
         """Return what the learning rate is multiplied by after `epoch` finished epochs."""

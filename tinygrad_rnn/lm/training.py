@@ -23,7 +23,6 @@ from tinygrad_rnn.creation import as_tensor, from_numpy
 from tinygrad_rnn.errors import (
     ArgumentError,
     CheckpointError,
-    DataError,
     NumericalError,
     StateDictError,
 )
@@ -34,6 +33,7 @@ from tinygrad_rnn.lm.generation import generate_text
 from tinygrad_rnn.lm.history import History, Record
 from tinygrad_rnn.lm.interruption import Interruption
 from tinygrad_rnn.lm.model import CellFactory, RecurrentLanguageModel, State, inference
+from tinygrad_rnn.lm.parts import cut
 from tinygrad_rnn.lm.reports import Report
 from tinygrad_rnn.lm.saving import KIND, fingerprint, named, read_run, restored
 from tinygrad_rnn.lm.settings import TrainingSettings, require_same
@@ -41,7 +41,7 @@ from tinygrad_rnn.nn import detach_state, functional, map_state, state_tensors
 from tinygrad_rnn.nn.utils import clip_grad_norm_, clip_grad_value_
 from tinygrad_rnn.optim import LambdaLR, RMSprop
 from tinygrad_rnn.tensor import Tensor
-from tinygrad_rnn.text import Streams, Vocabulary, Window, split
+from tinygrad_rnn.text import Vocabulary, Window
 
 LAST = "last.safetensors"
 BEST = "best.safetensors"
@@ -107,14 +107,8 @@ class Trainer:
         self.folder = None if folder is None else Path(folder)
         self._ids = np.asanyarray(ids)
         self.text = {"name": text_name, "symbols": len(self._ids), "sha256": fingerprint(self._ids)}
-        self.parts = split(self._ids, self.settings.fractions)
-        if self.settings.fractions[1] > 0 and len(self.parts.validation) < 2:
-            raise DataError(
-                f"the validation part, {self.settings.fractions[1]:g} of {len(self._ids)} symbols, "
-                "is shorter than the 2 symbols a prediction needs; give more text, or a larger "
-                "share of it, or fractions=(1, 0, 0) to train without validation"
-            )
-        self.streams = Streams(self.parts.train, self.settings.batch_size, self.settings.window)
+        self.parts = cut(self._ids, self.settings)
+        self.streams = self.parts.streams
         self.optimizer = RMSprop(
             model.parameters(), lr=self.settings.learning_rate, alpha=self.settings.alpha
         )
@@ -126,7 +120,7 @@ class Trainer:
         self.best_loss = math.inf
         self.seconds = 0.0
         self.gradient_norm = math.nan
-        self._logged = (0, 0.0)
+        self._step_seconds = math.nan
         self._saved: tuple[Path, int] | None = None
         self._history: History | None = None
 
@@ -228,7 +222,7 @@ class Trainer:
         KeyboardInterrupt at once.
 
         Args:
-            seconds: train no longer than this; then save, as after a Ctrl-C.
+            seconds: end after this time as if the run were over; it can be resumed.
 
         Raises:
             NumericalError: when the loss or the gradient is not finite, or the loss explodes. No
@@ -251,49 +245,53 @@ class Trainer:
     def _train(self, interruption: Interruption, limit: float) -> None:
         begun = time.perf_counter()
         before = self.seconds
-        self._logged = (self.iteration, before)
-        stops = False
-        while self.iteration < self.iterations and not stops:
+        over = self.iteration >= self.iterations
+        while not over:
             for window in self.streams:
                 self._update(window)
                 passed = time.perf_counter() - begun
                 self.seconds = before + passed
-                stops = interruption.requested or passed > limit
-                self._after_update(window, stops)
-                if self.iteration >= self.iterations or stops:
+                ends = self.iteration >= self.iterations or passed > limit
+                interrupted = interruption.requested
+                self._after_update(window, ends, interrupted)
+                over = ends or interrupted
+                if over:
                     break
 
     def _update(self, window: Window) -> None:
         if window.starts:
             self.state = self.model.initial_state(self.settings.batch_size)
+        begun = time.perf_counter()
         result = self.step(from_numpy(window.inputs), from_numpy(window.targets), self.state)
         loss, norm = result.loss.item(), result.gradient_norm.item()
+        passed = time.perf_counter() - begun
+        before = passed if math.isnan(self._step_seconds) else self._step_seconds
+        self._step_seconds = _smoothed(before, passed)
         self.iteration += 1
         if math.isnan(self.first_loss):
             self.first_loss = self.smoothed_loss = loss
         self._require_learning(loss, "the loss")
         if not math.isfinite(norm):
             self._stop(f"the length of the gradient is {norm}")
-        self.smoothed_loss = _SMOOTHING * self.smoothed_loss + (1.0 - _SMOOTHING) * loss
+        self.smoothed_loss = _smoothed(self.smoothed_loss, loss)
         self.state = result.state
         self.gradient_norm = norm
 
-    def _after_update(self, window: Window, stops: bool) -> None:
+    def _after_update(self, window: Window, ends: bool, interrupted: bool) -> None:
         settings = self.settings
         rate = self.schedule.get_last_lr()[0]
         epoch_ends = window.position + 1 == len(self.streams)
         if epoch_ends:
             self.schedule.step()
-        ends = self.iteration >= self.iterations
         validates = ends or epoch_ends or self.iteration % settings.validate_every == 0
         evaluation = self._validate() if validates else None
-        speed = self._speed()
+        speed = settings.batch_size * settings.window / self._step_seconds
         self.report.update(self.iteration, self.smoothed_loss, self.gradient_norm, speed)
         if evaluation is not None or self.iteration % settings.log_every == 0:
             self._log(window, rate, evaluation, speed)
         if is_milestone(self.iteration) or ends:
             self._sample()
-        if validates or stops or self.iteration % settings.checkpoint_every == 0:
+        if validates or interrupted or self.iteration % settings.checkpoint_every == 0:
             self._require_sound(window)
             self._save(LAST)
 
@@ -314,7 +312,6 @@ class Trainer:
             speed,
         )
         self._history.append(record)
-        self._logged = (self.iteration, self.seconds)
         if evaluation is None:
             return
         best = evaluation.nats < self.best_loss
@@ -324,17 +321,12 @@ class Trainer:
             self._require_sound(window)
             self._save(BEST)
 
-    def _speed(self) -> float:
-        """Return the symbols a second since the last line of the history."""
-        iteration, seconds = self._logged
-        symbols = (self.iteration - iteration) * self.settings.batch_size * self.settings.window
-        return symbols / max(self.seconds - seconds, 1e-9)
-
     def _validate(self) -> Evaluation | None:
-        if len(self.parts.validation) < 2:
+        part = self.parts.validation
+        if part.shape[-1] < 2:
             return None
-        rows = min(self.settings.validation_rows, len(self.parts.validation) - 1)
-        evaluation = evaluate(self.model, self.parts.validation, rows=rows)
+        rows = min(self.settings.validation_rows, part.shape[-1] - 1)
+        evaluation = evaluate(self.model, part, self.settings.window, rows)
         self._require_learning(evaluation.nats, "the validation loss")
         return evaluation
 
@@ -412,7 +404,10 @@ class Trainer:
             self._saved = (path, self.iteration)
 
     def checkpoint(self) -> Checkpoint:
-        """Return everything that decides how the run goes on, as arrays and JSON types."""
+        """Return everything that decides how the run goes on, as arrays and JSON types.
+
+        The arrays share memory with the model, and change with it.
+        """
         held = self.optimizer.state_dict()
         arrays = {f"model.{n}": t.numpy() for n, t in self.model.state_dict().items()}
         for number, parts in held["state"].items():
@@ -482,6 +477,10 @@ class Trainer:
             )
         self.optimizer.load_state_dict({"state": held, "param_groups": groups})
         self.schedule.load_state_dict(settings["schedule"])
+
+
+def _smoothed(before: float, now: float) -> float:
+    return _SMOOTHING * before + (1.0 - _SMOOTHING) * now
 
 
 def is_milestone(iteration: int) -> bool:

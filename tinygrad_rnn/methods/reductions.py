@@ -121,16 +121,22 @@ class Reductions(Arithmetic):
 
     def cumsum(self, dim: Int) -> Tensor:
         """Return the running sum along an axis."""
+        if self.ndim == 0:
+            return self.unsqueeze(0).cumsum(dim).squeeze(0)
         return self.apply(ops.cumsum, self._summable(), axis=axis_of(dim, self.ndim))
 
     def softmax(self, dim: Int) -> Tensor:
         """Return eˣ / Σ eˣ along an axis."""
         require_float(self, "softmax")
+        if self.ndim == 0:
+            return self.unsqueeze(0).softmax(dim).squeeze(0)
         return self.apply(ops.softmax, self, axis=axis_of(dim, self.ndim))
 
     def log_softmax(self, dim: Int) -> Tensor:
         """Return x - log Σ eˣ along an axis."""
         require_float(self, "log_softmax")
+        if self.ndim == 0:
+            return self.unsqueeze(0).log_softmax(dim).squeeze(0)
         axis = axis_of(dim, self.ndim)
         return self.apply(ops.log_softmax, self, axis=axis)
 
@@ -143,6 +149,9 @@ class Reductions(Arithmetic):
         return self.apply(primitive, self, axis=axis, keepdims=keepdim)
 
     def _extreme(self, primitive: Primitive, dim: Int, keepdim: Bool) -> MaxMin:
+        if self.ndim == 0:
+            values, indices = self.unsqueeze(0)._extreme(primitive, dim, keepdim=False)
+            return MaxMin(values, indices)
         axis = axis_of(dim, self.ndim)
         indices = self.apply(primitive, self, axis=axis, keepdims=True)
         values = self.gather(axis, indices)

@@ -165,6 +165,8 @@ class Shaping(Operand):
 
     def gather(self, dim: Int, index: Tensor) -> Tensor:
         """Return out[i][j][k] = self[i][index[i][j][k]][k], for dim = 1."""
+        if self.ndim == 0 and isinstance(index, Shaping) and index.ndim == 0:
+            return self.unsqueeze(0).gather(dim, index.unsqueeze(0)).squeeze(0)
         axis = axis_of(dim, self.ndim)
         _check_range(index, self.shape[axis], "gather")
         x = _trimmed_to(self, index, axis, "gather")

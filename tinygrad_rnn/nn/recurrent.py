@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from tinygrad_rnn.arguments import positive, probability
-from tinygrad_rnn.context import Scope, state
+from tinygrad_rnn.context import Scope, quiet, state
 from tinygrad_rnn.creation import zeros
 from tinygrad_rnn.errors import ArgumentError, DtypeError, ShapeError, UnsupportedError
 from tinygrad_rnn.functions import cat, stack
@@ -255,6 +255,7 @@ def _output_size(cell: Module) -> int:
     )
 
 
+@quiet()
 def unroll(
     cell: Module, x: Tensor, initial: State, reverse: bool = False
 ) -> tuple[Tensor, State]:

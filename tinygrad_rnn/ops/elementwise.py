@@ -11,16 +11,6 @@ from tinygrad_rnn import kernels
 from tinygrad_rnn.ops.primitive import Primitive, Value
 
 
-def _quiet(function: Any) -> Any:
-    """Return `function` without NumPy's warnings: 1/0 is inf and 0/0 is NaN, visible as such."""
-
-    def forward(*arrays: Any, **params: Any) -> Any:
-        with np.errstate(all="ignore"):
-            return function(*arrays, **params)
-
-    return forward
-
-
 def _relu(x: Any) -> Any:
     return np.maximum(x, 0)
 
@@ -57,17 +47,9 @@ def _cast(x: Any, dtype: Any) -> Any:
     return x.astype(dtype)
 
 
-def _half_at_ties(larger: Value, smaller: Value) -> Value:
-    """1 where `larger` wins, one half where the two are equal, so that the halves sum to 1."""
-    return (larger > smaller).to(larger.dtype) + (larger == smaller).to(larger.dtype) * 0.5
-
-
-def _maximum_vjp(g: Value, a: Value, b: Value) -> Value:
-    return g * _half_at_ties(a, b)
-
-
-def _minimum_vjp(g: Value, a: Value, b: Value) -> Value:
-    return g * _half_at_ties(b, a)
+def _share(g: Value, larger: Value, smaller: Value) -> Value:
+    """Return g where `larger` wins, and half of it where the two are equal: the halves sum to g."""
+    return g * ((larger > smaller).to(g.dtype) + (larger == smaller).to(g.dtype) * 0.5)
 
 
 def _inside(x: Value, low: float | None, high: float | None) -> Value:
@@ -103,14 +85,14 @@ mul = Primitive(
 )
 div = Primitive(
     "div",
-    _quiet(np.true_divide),
+    np.true_divide,
     lambda g, out, a, b: g / b,
     lambda g, out, a, b: -(g * a) / (b * b),
     reads_inputs=True,
 )
 pow_ = Primitive(
     "pow",
-    _quiet(_power),
+    _power,
     lambda g, out, a, b: _pow_base(g, a, b),
     lambda g, out, a, b: _pow_exponent(g, out, a),
     reads_inputs=True,
@@ -118,12 +100,12 @@ pow_ = Primitive(
 )
 neg = Primitive("neg", np.negative, lambda g, out, a: -g)
 exp = Primitive("exp", kernels.exp, lambda g, out, a: g * out, reads_output=True)
-log = Primitive("log", _quiet(np.log), lambda g, out, a: g / a, reads_inputs=True)
-log1p = Primitive("log1p", _quiet(np.log1p), lambda g, out, a: g / (a + 1.0), reads_inputs=True)
-sqrt = Primitive("sqrt", _quiet(np.sqrt), lambda g, out, a: g * 0.5 / out, reads_output=True)
+log = Primitive("log", np.log, lambda g, out, a: g / a, reads_inputs=True)
+log1p = Primitive("log1p", np.log1p, lambda g, out, a: g / (a + 1.0), reads_inputs=True)
+sqrt = Primitive("sqrt", np.sqrt, lambda g, out, a: g * 0.5 / out, reads_output=True)
 abs_ = Primitive("abs", np.abs, lambda g, out, a: g * a.sign(), reads_inputs=True)
-sin = Primitive("sin", _quiet(np.sin), lambda g, out, a: g * a.cos(), reads_inputs=True)
-cos = Primitive("cos", _quiet(np.cos), lambda g, out, a: -(g * a.sin()), reads_inputs=True)
+sin = Primitive("sin", np.sin, lambda g, out, a: g * a.cos(), reads_inputs=True)
+cos = Primitive("cos", np.cos, lambda g, out, a: -(g * a.sin()), reads_inputs=True)
 tanh_slope: Primitive = Primitive(
     "tanh_slope",
     _tanh_slope,
@@ -149,7 +131,7 @@ sigmoid = Primitive(
 )
 relu = Primitive("relu", _relu, lambda g, out, a: g * (out > 0), reads_output=True)
 softplus = Primitive(
-    "softplus", _quiet(_softplus), lambda g, out, a: g * a.sigmoid(), reads_inputs=True
+    "softplus", _softplus, lambda g, out, a: g * a.sigmoid(), reads_inputs=True
 )
 erf = Primitive(
     "erf",
@@ -166,15 +148,15 @@ clip = Primitive(
 maximum = Primitive(
     "maximum",
     np.maximum,
-    lambda g, out, a, b: _maximum_vjp(g, a, b),
-    lambda g, out, a, b: _maximum_vjp(g, b, a),
+    lambda g, out, a, b: _share(g, a, b),
+    lambda g, out, a, b: _share(g, b, a),
     reads_inputs=True,
 )
 minimum = Primitive(
     "minimum",
     np.minimum,
-    lambda g, out, a, b: _minimum_vjp(g, a, b),
-    lambda g, out, a, b: _minimum_vjp(g, b, a),
+    lambda g, out, a, b: _share(g, b, a),
+    lambda g, out, a, b: _share(g, a, b),
     reads_inputs=True,
 )
 where: Primitive = Primitive(
@@ -194,13 +176,13 @@ ceil = Primitive("ceil", np.ceil, lambda g, out, a: g * 0.0)
 round_ = Primitive("round", np.round, lambda g, out, a: g * 0.0)
 remainder = Primitive(
     "remainder",
-    _quiet(np.remainder),
+    np.remainder,
     lambda g, out, a, b: g,
     lambda g, out, a, b: -(g * (a // b)),
     reads_inputs=True,
 )
 
-floor_divide = Primitive("floor_divide", _quiet(np.floor_divide))
+floor_divide = Primitive("floor_divide", np.floor_divide)
 equal = Primitive("eq", np.equal)
 not_equal = Primitive("ne", np.not_equal)
 less = Primitive("lt", np.less)

@@ -32,11 +32,10 @@ def _amin(x: Any, axis: Axes, keepdims: bool) -> Any:
 
 
 def _logsumexp(x: Any, axis: Axes, keepdims: bool) -> Any:
-    with np.errstate(all="ignore"):
-        top = _reduce_maximum(x, axis=axis, keepdims=True, initial=-np.inf)
-        # Shifting by an infinite maximum would give inf - inf.
-        top = np.where(np.isfinite(top), top, x.dtype.type(0))
-        total = np.log(_reduce_add(kernels.exp(x - top), axis=axis, keepdims=True)) + top
+    top = _reduce_maximum(x, axis=axis, keepdims=True, initial=-np.inf)
+    # Shifting by an infinite maximum would give inf - inf.
+    top = np.where(np.isfinite(top), top, x.dtype.type(0))
+    total = np.log(_reduce_add(kernels.exp(x - top), axis=axis, keepdims=True)) + top
     return total if keepdims else total.squeeze(axis)
 
 

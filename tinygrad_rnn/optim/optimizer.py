@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from tinygrad_rnn.context import no_grad
+from tinygrad_rnn.context import no_grad, quiet
 from tinygrad_rnn.creation import zeros
 from tinygrad_rnn.dtypes import float64
 from tinygrad_rnn.errors import ArgumentError, StateDictError
@@ -90,7 +90,7 @@ class Optimizer:
 
     def step(self) -> None:
         """Change every parameter that has a gradient."""
-        with no_grad():
+        with no_grad(), quiet():
             for group in self.param_groups:
                 for p in group["params"]:
                     if p.grad is None:

@@ -40,19 +40,17 @@ class Network(nn.Module):
         self.h_0 = tg.zeros(hidden)
 
     def step(self, x: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the new hidden state and the logits."""
+        """Return the next hidden state and the logits."""
         h = (self.W_xh @ x + self.W_hh @ h + self.b_h).tanh()
         return h, self.W_hy @ h + self.b_y
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Unroll over one-hot vectors (T, V): hidden states (T, H) and logits (T, V)."""
-        h = self.h_0
-        states, logits = [], []
-        for x in inputs:
-            h, y = self.step(x, h)
-            states.append(h)
-            logits.append(y)
-        return tg.stack(states), tg.stack(logits)
+        steps = [self.step(inputs[0], self.h_0)]
+        for x in inputs[1:]:
+            h, _ = steps[-1]
+            steps.append(self.step(x, h))
+        return tg.stack([h for h, _ in steps]), tg.stack([y for _, y in steps])
 
 
 def train(network: Network, inputs: Tensor, targets: Tensor, updates: int) -> None:
@@ -115,7 +113,7 @@ def lesson(word: str, hidden: int, updates: int, seed: int) -> int:
             "give a word such as hello"
         )
     if hidden < 1 or updates < 1:
-        raise DataError(f"--hidden is {hidden} and --steps {updates}; both must be 1 or more")
+        raise DataError(f"--hidden is {hidden}, --steps {updates}; both must be 1 or more")
     tg.manual_seed(seed)
     vocabulary = Vocabulary(dict.fromkeys(word))
     numbers = tg.tensor(vocabulary.encode(word))
@@ -135,10 +133,8 @@ def lesson(word: str, hidden: int, updates: int, seed: int) -> int:
     print(f"\nFrom {word[0]!r}, feeding each prediction back, it spells: {spelled}")
     if spelled == word:
         return 0
-    print(
-        f"That is not {word}: hidden size {hidden} did not learn it in {updates} updates. Try "
-        f"--hidden {2 * hidden}, --steps {3 * updates}, or another --seed."
-    )
+    print(f"That is not {word}: hidden size {hidden} did not learn it in {updates} updates.")
+    print(f"Try --hidden {2 * hidden}, --steps {3 * updates}, or another --seed.")
     return 1
 
 

@@ -106,7 +106,9 @@ def test_the_jacobian_of_a_linear_map_is_its_matrix() -> None:
 def test_jacobians_of_constants_and_of_nothing() -> None:
     """A function without a gradient, or with an empty result, fails."""
     x = vector(1.0, 2.0)
-    assert values(tg.jacobian(lambda x: tg.ones(3, dtype=tg.float64), x)).tolist() == [[0.0] * 2] * 3
+    assert (
+        values(tg.jacobian(lambda x: tg.ones(3, dtype=tg.float64), x)).tolist() == [[0.0] * 2] * 3
+    )
     assert tg.jacobian(lambda x: x[:0], x).shape == (0, 2)
     assert values(tg.jacobian(lambda x: x, x)).tolist() == [[1.0, 0.0], [0.0, 1.0]]
 

@@ -41,7 +41,12 @@ def markdown() -> str:
     """Return the whole page."""
     lines = [HEAD]
     for heading, mistakes in TABLE.items():
-        lines += [f"## {heading}", "", "| call | mistake | error | message |", "| --- | --- | --- | --- |"]
+        lines += [
+            f"## {heading}",
+            "",
+            "| call | mistake | error | message |",
+            "| --- | --- | --- | --- |",
+        ]
         for mistake in mistakes:
             error, message = message_of(mistake)
             shown = cell(portable(message))

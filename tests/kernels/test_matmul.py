@@ -235,3 +235,26 @@ def test_packed_shapes_are_checked():
         matmul_packed(np.zeros((2, 3), np.float32), packed)
     with pytest.raises(ShapeError, match="matrix"):
         pack(np.zeros(3, np.float32))
+
+
+@given(
+    rows=st.integers(1, 20),
+    columns=st.integers(1, 40),
+    depths=st.lists(st.integers(0, 12), min_size=1, max_size=4),
+    real=st.sampled_from([np.float32, np.float64]),
+)
+def test_a_sum_of_products_has_the_bits_of_one_long_product(
+    rows: int, columns: int, depths: list[int], real: type
+) -> None:
+    """Adding up step by step rounds otherwise than one product over the rows of all steps."""
+    generator = np.random.default_rng(rows + 31 * columns)
+    pairs = [
+        (
+            generator.standard_normal((depth, rows)).astype(real).T,
+            generator.standard_normal((depth, columns)).astype(real),
+        )
+        for depth in depths
+    ]
+    side_by_side = np.concatenate([a for a, _ in pairs], 1)
+    long = kernels.matmul(side_by_side, np.concatenate([b for _, b in pairs]))
+    assert kernels.sum_of_products(pairs).tobytes() == long.tobytes()

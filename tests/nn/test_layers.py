@@ -61,7 +61,8 @@ def test_losses_as_modules_are_the_functions() -> None:
     assert same_bits(have, want)
     p = x.log_softmax(1)
     assert same_bits(
-        nn.NLLLoss(weight, -1, "none")(p, target), functional.nll_loss(p, target, weight, -1, "none")
+        nn.NLLLoss(weight, -1, "none")(p, target),
+        functional.nll_loss(p, target, weight, -1, "none"),
     )
     assert same_bits(nn.MSELoss("sum")(x, p), functional.mse_loss(x, p, "sum"))
 

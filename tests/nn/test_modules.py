@@ -33,9 +33,14 @@ class Model(nn.Module):
 
 
 NAMES = [
-    "scale", "last", "embedding.weight", "layers.0.weight", "layers.0.bias", "layers.1.weight",
+    "scale",
+    "last",
+    "embedding.weight",
+    "layers.0.weight",
+    "layers.0.bias",
+    "layers.1.weight",
     "decoder.bias",
-]  # fmt: skip
+]
 
 
 def test_parameters_come_in_the_order_of_declaration_and_once() -> None:
@@ -79,7 +84,16 @@ def test_strict_loading_lists_every_mismatch_and_changes_nothing() -> None:
     with pytest.raises(StateDictError) as caught:
         model.load_state_dict(wrong)
     message = str(caught.value)
-    for part in ("last", "mean", "scale", "(2,)", "(3, 2)", "layers.0.bias", "float64", "extra.weight"):
+    for part in (
+        "last",
+        "mean",
+        "scale",
+        "(2,)",
+        "(3, 2)",
+        "layers.0.bias",
+        "float64",
+        "extra.weight",
+    ):
         assert part in message
     assert message.count("\n") == 5
     for name, t in model.state_dict().items():

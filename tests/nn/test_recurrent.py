@@ -38,7 +38,9 @@ def sigmoid(x: Array) -> Array:
     return 1 / (1 + np.exp(-x))
 
 
-def step_by_equation(kind: str, weights: dict[str, Array], x: Array, state: list[Array]) -> list[Array]:
+def step_by_equation(
+    kind: str, weights: dict[str, Array], x: Array, state: list[Array]
+) -> list[Array]:
     """One step of each cell for one row, gate by gate, as the books write it."""
     w, u, b, d = (weights[n] for n in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
     h, n = state[0], state[0].shape[-1]
@@ -101,7 +103,11 @@ def test_no_state_is_a_state_of_zeros(kind: str, dtype: Any) -> None:
 @given(data=st.data())
 def test_pieces_with_carried_state_equal_one_long_run(kind: str, dtype: Any, data: Any) -> None:
     """Splitting a sequence changes a bit: the state does not hold everything, or rounding does."""
-    batch, hidden, layers = data.draw(st.integers(1, 5)), data.draw(sides), data.draw(st.integers(1, 2))
+    batch, hidden, layers = (
+        data.draw(st.integers(1, 5)),
+        data.draw(sides),
+        data.draw(st.integers(1, 2)),
+    )
     pieces = data.draw(st.lists(st.integers(0, 4), min_size=1, max_size=4))
     tg.manual_seed(data.draw(st.integers(0, 999)))
     layer = KINDS[kind](3, hidden, layers, dtype=dtype)
@@ -173,7 +179,9 @@ def test_second_order_through_time(kind: str) -> None:
 
 
 @kinds
-@pytest.mark.parametrize(("steps", "batch", "hidden"), [(0, 2, 3), (1, 2, 3), (3, 0, 3), (3, 1, 1), (0, 0, 1)])
+@pytest.mark.parametrize(
+    ("steps", "batch", "hidden"), [(0, 2, 3), (1, 2, 3), (3, 0, 3), (3, 1, 1), (0, 0, 1)]
+)
 def test_sizes_zero_and_one(kind: str, steps: int, batch: int, hidden: int) -> None:
     """An empty sequence, an empty batch or a single unit fails or has another shape."""
     layer = KINDS[kind](2, hidden, 2, bidirectional=True)
@@ -360,7 +368,9 @@ def test_a_dict_state_is_matched_by_key() -> None:
     layer = nn.Recurrent(Structured("dict"))
     x = tg.randn(2, 3, 2, dtype=tg.float64)
     fast, slow = (tg.randn(1, 3, 2, dtype=tg.float64) for _ in range(2))
-    assert same_bits(layer(x, {"slow": slow, "fast": fast})[0], layer(x, {"fast": fast, "slow": slow})[0])
+    assert same_bits(
+        layer(x, {"slow": slow, "fast": fast})[0], layer(x, {"fast": fast, "slow": slow})[0]
+    )
     with pytest.raises(tg.errors.TinygradRnnError, match="slow"):
         layer(x, {"fast": fast, "wrong": slow})
 
@@ -382,7 +392,9 @@ def test_detach_state_keeps_numbers_and_structure() -> None:
 
 def per_step(kind: str, length: int, hidden: int = 3) -> tuple[Any, list[tg.Tensor], Any]:
     """A cell, T inputs, and a function that runs it with a weight of its own at every step."""
-    cell = {"RNN": nn.RNNCell, "LSTM": nn.LSTMCell, "GRU": nn.GRUCell}[kind](2, hidden, dtype=tg.float64)
+    cell = {"RNN": nn.RNNCell, "LSTM": nn.LSTMCell, "GRU": nn.GRUCell}[kind](
+        2, hidden, dtype=tg.float64
+    )
     xs = list(tg.randn(length, 2, 2, dtype=tg.float64).unbind(0))
 
     def run(weights: list[tg.Tensor], state: Any, inputs: list[tg.Tensor]) -> tuple[tg.Tensor, Any]:
@@ -409,7 +421,9 @@ def test_the_gradient_of_a_shared_weight_is_the_sum_over_time(kind: str) -> None
     copies = [cell.weight_hh.detach().clone().requires_grad_() for _ in range(length)]
     run(copies, None, xs)[0].backward()
     contributions = [values(copy.grad) for copy in copies]
-    np.testing.assert_allclose(values(cell.weight_hh.grad), sum(contributions), rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(
+        values(cell.weight_hh.grad), sum(contributions), rtol=1e-12, atol=1e-14
+    )
     # The state starts at 0, so that the first step's weight has nothing to act on.
     assert not contributions[0].any()
     assert all(c.any() for c in contributions[1:])

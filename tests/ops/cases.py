@@ -225,7 +225,9 @@ def maximum(draw: Draw) -> Problem:
 
 @case("minimum", "minimum")
 def minimum(draw: Draw) -> Problem:
-    return Problem(lambda a, b: tg.minimum(a, b) * a, no_ties(draw), lambda a, b: np.minimum(a, b) * a)
+    return Problem(
+        lambda a, b: tg.minimum(a, b) * a, no_ties(draw), lambda a, b: np.minimum(a, b) * a
+    )
 
 
 @case("where", "where")
@@ -288,7 +290,9 @@ def numpy_norm(p: float) -> Callable[..., Any]:
     return norm
 
 
-reduction("sum", ["sum"], lambda x, d, k: (x * x).sum(d, k), lambda x, **a: np.sum(x * x, **a), min_side=0)
+reduction(
+    "sum", ["sum"], lambda x, d, k: (x * x).sum(d, k), lambda x, **a: np.sum(x * x, **a), min_side=0
+)
 reduction("mean", ["sum"], lambda x, d, k: tg.mean(x * x, d, k), lambda x, **a: np.mean(x * x, **a))
 reduction("amax", ["amax"], lambda x, d, k: x.amax(d, k), np.max, distinct=True)
 reduction("amin", ["amin"], lambda x, d, k: x.amin(d, keepdim=k), np.min, distinct=True)
@@ -393,7 +397,9 @@ def matmul(draw: Draw) -> Problem:
     batches = draw(
         hnp.mutually_broadcastable_shapes(num_shapes=2, max_dims=1, min_side=0, max_side=2)
     )
-    left, right = ((*batch, *size) for batch, size in zip(batches.input_shapes, ((n, k), (k, m)), strict=True))
+    left, right = (
+        (*batch, *size) for batch, size in zip(batches.input_shapes, ((n, k), (k, m)), strict=True)
+    )
     vectors = draw(st.sampled_from(["none", "left", "right", "both"]))
     if vectors in ("left", "both"):
         left = (k,)
@@ -431,19 +437,51 @@ def shared_weight(draw: Draw) -> Problem:
 def shared_linear(draw: Draw) -> Problem:
     inputs = [draw_array(draw, (2, 2)), draw_array(draw, (1, 2)), draw_array(draw, (2, 2))]
     return Problem(
-        lambda a, b, w: functional.linear(functional.linear(a, w).tanh(), w) + functional.linear(b, w),
+        lambda a, b, w: (
+            functional.linear(functional.linear(a, w).tanh(), w) + functional.linear(b, w)
+        ),
         inputs,
         lambda a, b, w: np.tanh(a @ w.T) @ w.T + b @ w.T,
     )
 
 
 EQUATIONS = (
-    "i->i i->", "ij->ji", "ij->", "ij", "ij->j", "ii->i", "ii", "iij->j", "i,i->", "i,j->ij",
-    "i,i->i", "ij,jk->ik", "ij,jk", "ij,kj->ki", "bij,bjk->bik", "bij,jk->bik", "ij,ij->",
-    "ij,ij->ij", "ijk,jil->kl", "i,ij,j->", "ij,jk,kl->il", "ab,b,cb->ac", "...ij,...jk->...ik",
-    "...i,i->...", "i...->...", "...,...->...", "bi,bj->bij", "ij,k->ikj", ",i->i", "i,i,i->",
-    "ii,ij->j", "aa,bb->ab", "ba,ac", "Ab,bC->AC", "b...i,i...->b...",
-)  # fmt: skip
+    "i->i i->",
+    "ij->ji",
+    "ij->",
+    "ij",
+    "ij->j",
+    "ii->i",
+    "ii",
+    "iij->j",
+    "i,i->",
+    "i,j->ij",
+    "i,i->i",
+    "ij,jk->ik",
+    "ij,jk",
+    "ij,kj->ki",
+    "bij,bjk->bik",
+    "bij,jk->bik",
+    "ij,ij->",
+    "ij,ij->ij",
+    "ijk,jil->kl",
+    "i,ij,j->",
+    "ij,jk,kl->il",
+    "ab,b,cb->ac",
+    "...ij,...jk->...ik",
+    "...i,i->...",
+    "i...->...",
+    "...,...->...",
+    "bi,bj->bij",
+    "ij,k->ikj",
+    ",i->i",
+    "i,i,i->",
+    "ii,ij->j",
+    "aa,bb->ab",
+    "ba,ac",
+    "Ab,bC->AC",
+    "b...i,i...->b...",
+)
 
 
 @case("einsum")
@@ -459,9 +497,7 @@ def einsum(draw: Draw) -> Problem:
         shape += dots if has_dots else ()
         shape += [lengths[c] for c in after]
         inputs.append(draw_array(draw, shape))
-    return Problem(
-        lambda *x: tg.einsum(equation, *x), inputs, lambda *x: np.einsum(equation, *x)
-    )
+    return Problem(lambda *x: tg.einsum(equation, *x), inputs, lambda *x: np.einsum(equation, *x))
 
 
 @case("outer")
@@ -725,9 +761,7 @@ def cat(draw: Draw) -> Problem:
         part = list(shape)
         part[axis] = draw(st.integers(0, 2))
         inputs.append(draw_array(draw, part))
-    return Problem(
-        lambda *x: tg.cat(x, axis) ** 2, inputs, lambda *x: np.concatenate(x, axis) ** 2
-    )
+    return Problem(lambda *x: tg.cat(x, axis) ** 2, inputs, lambda *x: np.concatenate(x, axis) ** 2)
 
 
 @case("stack", "stack")
@@ -743,7 +777,9 @@ def draw_index(draw: Draw, shape: tuple[int, ...], axis: int, smaller: bool = Tr
     sizes = [
         draw(st.integers(0, 3))
         if i == axis
-        else draw(st.integers(0 if n == 0 else 1, n)) if smaller else n
+        else draw(st.integers(0 if n == 0 else 1, n))
+        if smaller
+        else n
         for i, n in enumerate(shape)
     ]
     if shape[axis] == 0:

@@ -84,13 +84,17 @@ def test_float32_stays_float32(case: Case, data: Any) -> None:
     for have, want in zip(out, exact, strict=True):
         np.testing.assert_allclose(values(have), values(want), rtol=2e-4, atol=2e-5)
     for parts, inputs in ((out, leaves), (exact, doubles)):
-        sum((part.sum() for part in parts), tg.zeros((), dtype=parts[0].dtype)).backward() if parts else None
+        sum(
+            (part.sum() for part in parts), tg.zeros((), dtype=parts[0].dtype)
+        ).backward() if parts else None
         for x in inputs:
             assert x.grad is None or (x.grad.dtype, x.grad.shape) == (x.dtype, x.shape)
     for single, double in zip(leaves, doubles, strict=True):
         assert (single.grad is None) == (double.grad is None)
         if single.grad is not None:
-            np.testing.assert_allclose(values(single.grad), values(double.grad), rtol=5e-3, atol=5e-4)
+            np.testing.assert_allclose(
+                values(single.grad), values(double.grad), rtol=5e-3, atol=5e-4
+            )
 
 
 @every_case

@@ -19,7 +19,20 @@ x = tg.tensor([-INF, -1e30, -1.0, -0.0, 0.0, 1.0, 1e30, INF, NAN])
         (lambda: x.exp(), [0, 0, math.exp(-1), 1, 1, math.e, INF, INF, NAN]),
         (lambda: x.tanh(), [-1, -1, math.tanh(-1), -0.0, 0, math.tanh(1), 1, 1, NAN]),
         (lambda: x.sigmoid(), [0, 0, 1 / (1 + math.e), 0.5, 0.5, 1 / (1 + 1 / math.e), 1, 1, NAN]),
-        (lambda: x.softplus(), [0, 0, math.log1p(1 / math.e), math.log(2), math.log(2), math.log1p(math.e), 1e30, INF, NAN]),
+        (
+            lambda: x.softplus(),
+            [
+                0,
+                0,
+                math.log1p(1 / math.e),
+                math.log(2),
+                math.log(2),
+                math.log1p(math.e),
+                1e30,
+                INF,
+                NAN,
+            ],
+        ),
         (lambda: x.relu(), [0, 0, 0, 0, 0, 1, 1e30, INF, NAN]),
         (lambda: x.erf(), [-1, -1, math.erf(-1), -0.0, 0, math.erf(1), 1, 1, NAN]),
         (lambda: x.clamp(-2.0, 2.0), [-2, -2, -1, -0.0, 0, 1, 2, 2, NAN]),
@@ -49,7 +62,7 @@ x = tg.tensor([-INF, -1e30, -1.0, -0.0, 0.0, 1.0, 1e30, INF, NAN])
         (lambda: tg.triu(tg.full((2, 2), -INF), 1), [[0, -INF], [0, 0]]),
         (lambda: x[[6]] @ x[[6]], INF),
     ],
-)  # fmt: skip
+)
 def test_values_without_warnings(call: Any, expected: Any) -> None:
     """A special value is lost or changed, or NumPy's warning about it reaches the user."""
     have = values(call())
@@ -59,7 +72,9 @@ def test_values_without_warnings(call: Any, expected: Any) -> None:
         return
     finite = np.isfinite(want) & (want != -2e30)
     np.testing.assert_allclose(have[finite], want[finite], rtol=3e-6, atol=1e-9)
-    np.testing.assert_array_equal(have[~np.isfinite(want)], want[~np.isfinite(want)].astype(np.float32))
+    np.testing.assert_array_equal(
+        have[~np.isfinite(want)], want[~np.isfinite(want)].astype(np.float32)
+    )
 
 
 def slopes(function: Any, *numbers: float) -> list[float]:
@@ -116,10 +131,16 @@ def test_tensors_without_axes() -> None:
     """A tensor without axes is refused where PyTorch takes axis 0, or gains an axis."""
     one = tg.tensor(2.0)
     for call in (
-        lambda: one.cumsum(0), lambda: one.max(0).values, lambda: tg.sort(one).values,
-        lambda: tg.topk(one, 1).values, lambda: one.sum(0), lambda: one.logsumexp(-1),
-        lambda: one.gather(0, tg.tensor(0)), lambda: one.squeeze(0), lambda: one.T,
-    ):  # fmt: skip
+        lambda: one.cumsum(0),
+        lambda: one.max(0).values,
+        lambda: tg.sort(one).values,
+        lambda: tg.topk(one, 1).values,
+        lambda: one.sum(0),
+        lambda: one.logsumexp(-1),
+        lambda: one.gather(0, tg.tensor(0)),
+        lambda: one.squeeze(0),
+        lambda: one.T,
+    ):
         assert call().shape == ()
         assert call().item() == 2.0
     assert one.softmax(0).item() == 1.0
@@ -130,10 +151,13 @@ def test_tensors_without_axes() -> None:
 def test_mixed_types_follow_the_rules() -> None:
     """Two floating types mix silently, or an integer changes the floating type."""
     single, double, whole, truth = (
-        tg.ones(2), tg.ones(2, dtype=tg.float64), tg.tensor([1, 2]), tg.tensor([True, False])
-    )  # fmt: skip
+        tg.ones(2),
+        tg.ones(2, dtype=tg.float64),
+        tg.tensor([1, 2]),
+        tg.tensor([True, False]),
+    )
     for name in ("add", "sub", "mul", "div", "pow", "maximum", "minimum", "eq", "lt"):
-        with pytest.raises(tg.errors.DtypeError, match="float32.*float64"):
+        with pytest.raises(tg.errors.DtypeError, match=r"float32.*float64"):
             getattr(single, name)(double)
     for name in ("add", "sub", "mul", "div", "pow", "maximum"):
         for floating in (single, double):
@@ -152,10 +176,20 @@ def test_the_default_type_is_used_everywhere() -> None:
     tg.set_default_dtype(tg.float64)
     try:
         made = [
-            tg.tensor(1.5), tg.zeros(1), tg.ones(1), tg.rand(1), tg.randn(1), tg.eye(2), tg.full((1,), 0.5),
-            tg.arange(0.0, 1.0), tg.linspace(0, 1, 2), tg.tensor([1]) / 2, tg.nn.Linear(1, 1).weight,
-            tg.nn.LSTM(1, 1)(tg.zeros(1, 1, 1))[0], tg.empty(1),
-        ]  # fmt: skip
+            tg.tensor(1.5),
+            tg.zeros(1),
+            tg.ones(1),
+            tg.rand(1),
+            tg.randn(1),
+            tg.eye(2),
+            tg.full((1,), 0.5),
+            tg.arange(0.0, 1.0),
+            tg.linspace(0, 1, 2),
+            tg.tensor([1]) / 2,
+            tg.nn.Linear(1, 1).weight,
+            tg.nn.LSTM(1, 1)(tg.zeros(1, 1, 1))[0],
+            tg.empty(1),
+        ]
     finally:
         tg.set_default_dtype(tg.float32)
     assert [t.dtype for t in made] == [tg.float64] * len(made)

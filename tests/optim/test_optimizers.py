@@ -21,7 +21,10 @@ every = pytest.mark.parametrize("name", list(EVERY))
 
 def parameters(dtype: Any = tg.float32) -> list[nn.Parameter]:
     random = np.random.default_rng(2)
-    return [nn.Parameter(tg.tensor(np.asarray(random.normal(size=s)), dtype)) for s in ((), (3,), (2, 2))]
+    return [
+        nn.Parameter(tg.tensor(np.asarray(random.normal(size=s)), dtype))
+        for s in ((), (3,), (2, 2))
+    ]
 
 
 def train(params: list[nn.Parameter], optimizer: optim.Optimizer, steps: int) -> None:
@@ -57,7 +60,10 @@ def test_a_loaded_state_is_a_copy(name: str) -> None:
     first, second = EVERY[name](a), EVERY[name](b)
     train(a, first, 2)
     second.load_state_dict(first.state_dict())
-    before = {i: {k: values(t).copy() for k, t in s.items()} for i, s in first.state_dict()["state"].items()}
+    before = {
+        i: {k: values(t).copy() for k, t in s.items()}
+        for i, s in first.state_dict()["state"].items()
+    }
     train(b, second, 2)
     for i, held in before.items():
         for key, array in held.items():

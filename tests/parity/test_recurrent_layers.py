@@ -65,7 +65,11 @@ def test_layers_agree(kind: str, data: Any) -> None:
     name, extra = arguments(kind)
     seed = data.draw(st.integers(0, 2**16))
     size, hidden, batch, steps = (data.draw(st.integers(1, 4)) for _ in range(4))
-    layers, both, bias = data.draw(st.integers(1, 3)), data.draw(st.booleans()), data.draw(st.booleans())
+    layers, both, bias = (
+        data.draw(st.integers(1, 3)),
+        data.draw(st.booleans()),
+        data.draw(st.booleans()),
+    )
     layout = data.draw(st.sampled_from(["time first", "batch first", "one sequence"]))
     given_state = data.draw(st.booleans())
     extra |= {"bias": bias, "bidirectional": both, "batch_first": layout == "batch first"}

@@ -6,7 +6,7 @@ cache directory, when it is first called. Results do not depend on the number of
 """
 
 from tinygrad_rnn.kernels.activations import erf, exp, sigmoid, tanh
-from tinygrad_rnn.kernels.gemm import matmul
+from tinygrad_rnn.kernels.gemm import matmul, sum_of_products
 from tinygrad_rnn.kernels.random import fill_uniform, uniform_blocks
 from tinygrad_rnn.kernels.softmax import log_softmax, softmax
 from tinygrad_rnn.kernels.threads import get_num_threads, set_num_threads
@@ -21,6 +21,7 @@ __all__ = [
     "set_num_threads",
     "sigmoid",
     "softmax",
+    "sum_of_products",
     "tanh",
     "uniform_blocks",
 ]

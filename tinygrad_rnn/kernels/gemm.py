@@ -7,6 +7,7 @@ taking it up again. Strides are in bytes throughout.
 
 import functools
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,8 @@ A, A_BATCH, A_ROW, A_STEP = 0, 1, 2, 3
 B, B_BATCH, B_STEP, B_COLUMN, PACKED = 4, 5, 6, 7, 8
 C, C_BATCH, C_ROW = 9, 10, 11
 BATCH, ROWS, DEPTH, COLUMNS = 12, 13, 14, 15
-WORDS = 16
+ACCUMULATE = 16
+WORDS = 17
 
 
 def panel_width(real: str) -> int:
@@ -184,7 +186,7 @@ def _single_row(real: str) -> Any:
 
 @functools.cache
 def gemm_task(real: str) -> Kernel:
-    """The task of C = A · B for a batch of matrices of one element type.
+    """The task of C = A · B, or C = C + A · B, for a batch of matrices of one element type.
 
     `arguments` is the address of `WORDS` 64-bit integers: addresses, byte strides and sizes in the
     places named above. With PACKED set, B is the address of one packed matrix for the whole batch.
@@ -230,12 +232,14 @@ def gemm_task(real: str) -> Kernel:
         b_step = words[B_STEP]
         b_column = words[B_COLUMN]
         packed = words[PACKED] != 0
+        goes_on = words[ACCUMULATE] != 0
         c_row = words[C_ROW]
         copies_a = a_step != itemsize and depth > 1
         line_bytes = (depth * itemsize + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
         lies_ready = packed or (b_column == itemsize and rows <= UNPACKED_ROWS)
-        transposed_row = rows == 1 and not packed and b_step == itemsize and not lies_ready
-        streamed_row = rows == 1 and not packed and b_column == itemsize
+        alone = rows == 1 and not packed and not goes_on
+        transposed_row = alone and b_step == itemsize and not lies_ready
+        streamed_row = alone and b_column == itemsize
         in_row = 1
         if rows <= 4:
             in_row = together[rows - 1]
@@ -323,7 +327,7 @@ def gemm_task(real: str) -> Kernel:
                         if partial:
                             result = corner
                             result_row = width_bytes
-                            if k > 0:
+                            if k > 0 or goes_on:
                                 start = c + i * c_row + j * itemsize
                                 copy(start, c_row, itemsize, height, columns, corner, width_bytes)
                         run_tile(
@@ -338,7 +342,7 @@ def gemm_task(real: str) -> Kernel:
                             b_panel,
                             pointer_at(result, dtype),
                             result_row,
-                            k > 0,
+                            k > 0 or goes_on,
                         )
                         if partial:
                             target = c + i * c_row + j * itemsize
@@ -396,14 +400,15 @@ class _Entry:
 
     @functools.cached_property
     def matrices(self) -> Any:
-        """`(a, b, out, task, launcher, parts)` for matrices."""
+        """`(a, b, out, accumulate, task, launcher, parts)` for matrices."""
         plane = array_type(self.real, 2, "A")
         word = types.intp
 
-        @kernel(types.void(plane, plane, plane, word, word, word), key=self.real)
-        def matrices(a, b, c, task, launch, parts):  # type: ignore[no-untyped-def]
+        @kernel(types.void(plane, plane, plane, word, word, word, word), key=self.real)
+        def matrices(a, b, c, accumulate, task, launch, parts):  # type: ignore[no-untyped-def]
             words = stack_words(WORDS)
             put = pointer_at(words, np.int64)
+            put[ACCUMULATE] = accumulate
             put[A] = a.ctypes.data
             put[A_ROW] = a.strides[0]
             put[A_STEP] = a.strides[1]
@@ -437,6 +442,7 @@ class _Entry:
         def batches(a, b, c, task, launch, parts):  # type: ignore[no-untyped-def]
             words = stack_words(WORDS)
             put = pointer_at(words, np.int64)
+            put[ACCUMULATE] = 0
             put[A] = a.ctypes.data
             put[A_BATCH] = a.strides[0]
             put[A_ROW] = a.strides[1]
@@ -500,6 +506,7 @@ class _Entry:
         def with_packed(a, packed, c, task, launch, parts):  # type: ignore[no-untyped-def]
             words = stack_words(WORDS)
             put = pointer_at(words, np.int64)
+            put[ACCUMULATE] = 0
             put[A] = a.ctypes.data
             put[A_ROW] = a.strides[0]
             put[A_STEP] = a.strides[1]
@@ -576,13 +583,35 @@ def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
     entry = _entries[a.dtype.char]
     products = rows * depth * columns
     if products < THREADED_PRODUCTS:
-        entry.matrices(a, b, result, entry.task, 0, 1)
+        entry.matrices(a, b, result, 0, entry.task, 0, 1)
     else:
-        threads.run(entry.matrices, a, b, result, entry.task)
+        threads.run(entry.matrices, a, b, result, 0, entry.task)
     if out is None or result is out:
         return result
     out[...] = result
     return out
+
+
+def sum_of_products(pairs: Sequence[tuple[Array, Array]]) -> Array:
+    """C = Σ_t A_t · B_t for matrices (M, K_t) and (K_t, N), summed in the order given.
+
+    The bits are those of `matmul` for the A_t side by side and the B_t one below the other, and
+    nothing is copied together for it.
+
+    Raises `ShapeError` for shapes that do not fit.
+    """
+    rows, columns = pairs[0][0].shape[0], pairs[0][1].shape[1]
+    result = np.empty((rows, columns), pairs[0][0].dtype)
+    entry = _entries[result.dtype.char]
+    for t, (a, b) in enumerate(pairs):
+        if a.shape != (rows, b.shape[0]) or b.shape[1] != columns:
+            raise _shape_error(a, b)
+        products = rows * b.shape[0] * columns
+        if products < THREADED_PRODUCTS:
+            entry.matrices(a, b, result, min(t, 1), entry.task, 0, 1)
+        else:
+            threads.run(entry.matrices, a, b, result, min(t, 1), entry.task)
+    return result
 
 
 def _usable_out(out: Array, shape: tuple[int, ...], dtype: Any) -> Array:

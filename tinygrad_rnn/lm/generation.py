@@ -119,7 +119,7 @@ def probabilities(
     if top_k is None and top_p is None:
         return p
     # By logits, which tell apart what rounds to the same probability.
-    order = np.argsort(-shifted, kind="stable")
+    order = np.argsort(-logits, kind="stable")
     kept = len(order) if top_k is None else min(top_k, len(order))
     if top_p is not None:
         cumulative = np.cumsum(p[order[:kept]])

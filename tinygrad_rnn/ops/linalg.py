@@ -29,12 +29,10 @@ class Products(Deferred):
         return self.a.apply(sum_products, *pairs)
 
 
-def _rows(matrices: Sequence[Any]) -> Any:
-    return matrices[0] if len(matrices) == 1 else np.concatenate(matrices)
-
-
 def _sum_products(*pairs: Any) -> Any:
-    return kernels.matmul(_rows(pairs[0::2]).T, _rows(pairs[1::2]))
+    return kernels.sum_of_products(
+        [(pairs[i].T, pairs[i + 1]) for i in range(0, len(pairs), 2)]
+    )
 
 
 def _sum_products_vjp(

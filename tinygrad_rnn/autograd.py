@@ -38,6 +38,9 @@ def grad(
     Raises:
         GraphError: if an input requires no gradient, or is unused and `allow_unused` is False.
     """
+    for given in (outputs, inputs):
+        if not isinstance(given, (Tensor, Sequence)):
+            raise DtypeError(f"grad takes Tensors or sequences of them, not {given!r}")
     outs = [outputs] if isinstance(outputs, Tensor) else list(outputs)
     ins = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     if grad_outputs is None:

@@ -65,17 +65,20 @@ def empty(*shape: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor
 
 def zeros_like(x: Tensor, dtype: Any = None) -> Tensor:
     """Return zeros of the shape and type of `x`."""
-    return zeros(x.shape, dtype=dtype or x.dtype)
+    like = _array(x, "zeros_like")
+    return zeros(like.shape, dtype=dtype or like.dtype)
 
 
 def ones_like(x: Tensor, dtype: Any = None) -> Tensor:
     """Return ones of the shape and type of `x`."""
-    return ones(x.shape, dtype=dtype or x.dtype)
+    like = _array(x, "ones_like")
+    return ones(like.shape, dtype=dtype or like.dtype)
 
 
 def full_like(x: Tensor, value: Any, dtype: Any = None) -> Tensor:
     """Return a tensor of the shape and type of `x` with every element equal to `value`."""
-    return full(x.shape, value, dtype or x.dtype)
+    like = _array(x, "full_like")
+    return full(like.shape, value, dtype or like.dtype)
 
 
 def eye(n: int, m: int | None = None, dtype: Any = None) -> Tensor:
@@ -128,12 +131,14 @@ def randn(
 
 def rand_like(x: Tensor, generator: Generator = default_generator) -> Tensor:
     """Return numbers equally distributed over [0, 1), in the shape and type of `x`."""
-    return rand(x.shape, dtype=x.dtype, generator=generator)
+    like = _array(x, "rand_like")
+    return rand(like.shape, dtype=like.dtype, generator=generator)
 
 
 def randn_like(x: Tensor, generator: Generator = default_generator) -> Tensor:
     """Return numbers of mean 0 and variance 1, in the shape and type of `x`."""
-    return randn(x.shape, dtype=x.dtype, generator=generator)
+    like = _array(x, "randn_like")
+    return randn(like.shape, dtype=like.dtype, generator=generator)
 
 
 def randint(
@@ -158,7 +163,9 @@ def bernoulli(p: Tensor, generator: Generator = default_generator) -> Tensor:
     """Return 1 with the probability that each element of `p` gives, else 0."""
     chances = _array(p, "bernoulli")
     if ((chances < 0) | (chances > 1)).any():
-        raise ArgumentError("bernoulli needs probabilities between 0 and 1")
+        raise ArgumentError(
+            f"bernoulli needs probabilities between 0 and 1, not {chances.min()}..{chances.max()}"
+        )
     return Tensor((generator.uniform(p.shape, p.dtype) < chances).astype(p.dtype))
 
 

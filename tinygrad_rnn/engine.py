@@ -312,13 +312,15 @@ def _hooked(gradient: Value, hooks: Hooks) -> Value:
         replacement = hook(gradient)
         if replacement is None:
             continue
+        if type(replacement) is not type(gradient):
+            raise GraphError(
+                f"a hook returned {replacement!r}; it has to return a "
+                f"{type(gradient).__name__} or None"
+            )
         for aspect in ("shape", "dtype"):
-            given = getattr(replacement, aspect, type(replacement).__name__)
-            if given != getattr(gradient, aspect):
-                raise GraphError(
-                    f"a hook returned a gradient of {aspect} {given}, "
-                    f"it has to be {getattr(gradient, aspect)}"
-                )
+            have, want = getattr(replacement, aspect), getattr(gradient, aspect)
+            if have != want:
+                raise GraphError(f"a hook returned a gradient of {aspect} {have}, not {want}")
         gradient = replacement
     return gradient
 

@@ -90,7 +90,10 @@ def _weighted(function: Callable[..., Any]) -> Callable[..., Tensor]:
     def weighted(*inputs: Any) -> Tensor:
         outputs = function(*inputs)
         total = Tensor(np.zeros(()))
-        for k, out in enumerate((outputs,) if isinstance(outputs, Tensor) else outputs):
+        several = (outputs,) if isinstance(outputs, Tensor) else outputs
+        if not isinstance(several, (tuple, list)):
+            raise DtypeError(f"gradcheck takes functions that return tensors, not {several!r}")
+        for k, out in enumerate(several):
             if out.is_floating_point():
                 total = total + (out.to(float64) * _weights(out.shape, k)).sum()
         return total

@@ -213,8 +213,7 @@ class Tensor(Reductions):
     _slot: Int = 0
     _memory: Memory | None = None
     _hooks: engine.Hooks | None = None
-    grad: Tensor | None = None
-    """The gradient that `backward` left here, or None."""
+    _grad: Tensor | None = None
 
     # Arrays on the left hand of an operator leave the operation to the Tensor.
     __array_ufunc__ = None
@@ -251,6 +250,22 @@ class Tensor(Reductions):
         """Set `requires_grad` and return self."""
         self.requires_grad = requires_grad
         return self
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient that `backward` left here, or None."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is not None and not isinstance(value, Tensor):
+            raise DtypeError(f"a gradient is a Tensor or None, not {type(value).__name__}")
+        if value is not None and (value.shape != self.shape or value.dtype != self.dtype):
+            raise ShapeError(
+                f"the gradient of a {self.dtype} tensor of {self.shape} cannot be "
+                f"{value.dtype} of {value.shape}"
+            )
+        self._grad = value
 
     @property
     def is_leaf(self) -> Bool:
@@ -319,7 +334,7 @@ class Tensor(Reductions):
         copied: Tensor = _new(type(self))
         copied._array = self._array.copy()
         copied._requires_grad = self._requires_grad
-        copied.grad = None if self.grad is None else self.grad.detach().clone()
+        copied._grad = None if self.grad is None else self.grad.detach().clone()
         memo[id(self)] = copied
         return copied
 

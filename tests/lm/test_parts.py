@@ -1,5 +1,6 @@
 """Training and held-out parts: nothing is both, nothing is lost, and every target is the next."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,17 @@ def test_the_layout_is_that_of_char_rnn() -> None:
     parts = cut(np.zeros(1_115_394, np.uint8), TrainingSettings())
     assert len(parts.streams) == 423
     assert parts.validation.shape == (50, 23 * 50 + 1)
+
+
+def test_a_memory_mapped_text_is_cut_without_reading_it(tmp_path: Path) -> None:
+    """A text larger than memory is copied into it."""
+    ids = np.arange(200, dtype=np.uint8)
+    ids.tofile(tmp_path / "ids.bin")
+    mapped = np.memmap(tmp_path / "ids.bin", np.uint8, "r")
+    settings = TrainingSettings(batch_size=2, window=5, fractions=(0.5, 0.3, 0.2))
+    for part, same in zip(cut(mapped, settings)[1:], cut(ids, settings)[1:], strict=True):
+        assert np.shares_memory(part, mapped)
+        np.testing.assert_array_equal(part, same)
 
 
 def test_a_place_in_the_text_is_saved_and_found() -> None:

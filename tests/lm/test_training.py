@@ -328,6 +328,20 @@ def test_a_resumed_run_is_the_run_never_stopped(
     assert everything(resumed) == everything(whole)
 
 
+def test_a_run_killed_before_its_first_update_can_be_resumed(
+    vocabulary: Vocabulary, ids: Ids, settings: TrainingSettings, tmp_path: Path
+) -> None:
+    """The checkpoint of the very beginning lacks what an update makes, and is refused."""
+    whole = trainer_of(vocabulary, ids, settings)
+    whole.run()
+    save_checkpoint(tmp_path / "start", *trainer_of(vocabulary, ids, settings).checkpoint())
+    manual_seed(99)
+    resumed = Trainer.resume(tmp_path / "start", ids)
+    assert resumed.iteration == 0
+    resumed.run()
+    assert everything(resumed) == everything(whole)
+
+
 SCRIPT = """
 import sys, time
 import numpy as np

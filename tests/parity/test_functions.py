@@ -47,13 +47,14 @@ F.cross_entropy(x, i[:, 0].long(), weight=p[0].detach(), label_smoothing=0.1, re
 F.cross_entropy(x, i[:, 0].long(), ignore_index=2) | F.cross_entropy(x[0], i[0, 0].long())
 F.cross_entropy(x.reshape(1, 3, 4), i[:1].long()) | F.nll_loss(x.log_softmax(1), i[:, 0].long())
 F.nll_loss(x, i[:, 0].long(), weight=p[0].detach(), ignore_index=1) | F.embedding(i[:2], x)
-x % 1.5 | x.sign() * x | m.tril(x) | m.cat(m.split(x, 3, 1), 1) | x.float() * 2 | x.floor() + x | x.ceil() * x | x.round() + x
+x % 1.5 | x.sign() * x | m.tril(x) | m.cat(m.split(x, 3, 1), 1) | x.float() * 2 | x.floor() + x
+x.ceil() * x | x.round() + x
 """
 
 CONSTANT = """
 i + i | i * 2 | i / 2 | i // 2 | i % 2 | i ** 2 | i + 1.5 | i * b | b + 1 | b * 2.5 | i - i | -i
-x > y | x >= 0 | x == x | x != y | i < 2 | i <= i | b & (i > 1) | b.__or__(i > 1) | ~b | b ^ b | x > i
-i.sum() | m.tril(i)
+x > y | x >= 0 | x == x | x != y | i < 2 | i <= i | b & (i > 1) | b.__or__(i > 1) | ~b | b ^ b
+x > i | i.sum() | m.tril(i)
 b.sum() | i.sum(1) | i.max() | i.max(1).indices | m.argmax(x) | m.argmax(x, 1) | x.argmin(0)
 i.cumsum(0) | b.cumsum(1) | i.clamp(min=1) | i.clamp(1, 2) | i.abs() | m.where(b, i, 0)
 m.where(b, i, 0.5) | m.where(b, 1, 0) | m.where(b, 1.0, 0.0) | x.isnan() | x.isinf()

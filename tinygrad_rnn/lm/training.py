@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tinygrad_rnn.checkpoints import Checkpoint, save_checkpoint
+from tinygrad_rnn.checkpoints import Array, Checkpoint, save_checkpoint
 from tinygrad_rnn.context import no_grad
 from tinygrad_rnn.creation import as_tensor, from_numpy
 from tinygrad_rnn.errors import (
@@ -427,7 +427,7 @@ class Trainer:
                 "model": self.model.settings(),
                 "vocabulary": self.vocabulary.to_json(),
                 "training": self.settings.to_json(),
-                "optimizer": {"name": type(self.optimizer).__name__, "groups": groups},
+                "optimizer": {"groups": groups, "arrays": sorted(named(arrays, "optimizer"))},
                 "schedule": self.schedule.state_dict(),
                 "generator": default_generator.get_state(),
                 "streams": self.streams.state_dict(),
@@ -453,29 +453,24 @@ class Trainer:
             rows = int(progress["history_rows"])
             default_generator.set_state(settings["generator"])
         except (LookupError, TypeError, ValueError, StateDictError) as error:
-            if isinstance(error, CheckpointError):
-                raise
             raise CheckpointError(f"{path} cannot be resumed from: {error}") from error
         if self.folder is not None:
             self._history = History(self.folder / HISTORY, rows)
         self._saved = (Path(path), self.iteration)
 
-    def _restore_optimizer(self, arrays: Any, settings: dict[str, Any]) -> None:
-        held: dict[int, dict[str, Any]] = {}
-        for name, array in named(arrays, "optimizer").items():
+    def _restore_optimizer(self, arrays: dict[str, Array], settings: dict[str, Any]) -> None:
+        saved = settings["optimizer"]
+        found = named(arrays, "optimizer")
+        missing = sorted(set(saved["arrays"]) - set(found))
+        if missing:
+            raise CheckpointError(f"the optimizer's state lacks {', '.join(missing)}")
+        state: dict[int, dict[str, Array]] = {}
+        for name, array in found.items():
             number, _, part = name.partition(".")
-            held.setdefault(int(number), {})[part] = array
-        parameters = list(self.model.parameters())
-        groups = [
-            {**group, "params": list(range(len(parameters)))}
-            for group in settings["optimizer"]["groups"]
-        ]
-        if settings["progress"]["iteration"] and len(held) != len(parameters):
-            raise CheckpointError(
-                f"it holds the optimizer's state of {len(held)} parameters, and the model has "
-                f"{len(parameters)}"
-            )
-        self.optimizer.load_state_dict({"state": held, "param_groups": groups})
+            state.setdefault(int(number), {})[part] = array
+        everything = list(range(len(list(self.model.parameters()))))
+        groups = [{**group, "params": everything} for group in saved["groups"]]
+        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
         self.schedule.load_state_dict(settings["schedule"])
 
 

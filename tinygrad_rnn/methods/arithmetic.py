@@ -351,12 +351,15 @@ def where(condition: Any, a: Any, b: Any) -> Tensor:
     like = next((x for x in (condition, a, b) if isinstance(x, Operand)), None)
     if like is None:
         raise DtypeError("`where` needs a tensor of booleans as its condition, such as x > 0")
+    given = (a, b)
     condition, a, b = operand(condition, like), operand(a, like), operand(b, like)
     if not isinstance(condition, Operand) or condition._array.dtype.kind != "b":
         raise DtypeError("`where` needs a tensor of booleans as its condition, such as x > 0")
-    for choice in (a, b):
+    for choice, one in zip((a, b), given, strict=True):
         if choice is NotImplemented:
-            raise DtypeError("`where` chooses between tensors, arrays and numbers")
+            raise DtypeError(
+                f"`where` chooses between tensors, arrays and numbers, not {type(one).__name__}"
+            )
     if not isinstance(a, Operand) and not isinstance(b, Operand):
         whole = not isinstance(a, float) and not isinstance(b, float)
         a = like._wrap(np.asarray(a, np.int64 if whole else get_default_dtype()))

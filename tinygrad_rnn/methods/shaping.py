@@ -80,7 +80,7 @@ class Shaping(Operand):
         lead = len(times) - self.ndim
         if lead < 0:
             raise ShapeError(
-                f"repeat takes a count for each of {self.ndim} axes, not {len(times)}"
+                f"repeat of shape {self.shape} takes {self.ndim} counts or more, not {len(times)}"
             )
         x = self.reshape((1,) * lead + self.shape)
         apart = tuple(n for length in x.shape for n in (1, length))
@@ -156,7 +156,8 @@ class Shaping(Operand):
         """Return the slices of an axis that a vector of integers names."""
         before = (slice(None),) * axis_of(dim, self.ndim)
         if not isinstance(index, Operand) or index.ndim > 1 or index.dtype.kind not in "iu":
-            raise ArgumentError("index_select takes a vector of integers as its index")
+            kind = f"{index.dtype} {index.shape}" if isinstance(index, Operand) else repr(index)
+            raise ArgumentError(f"index_select takes a vector of integers as its index, not {kind}")
         return self[(*before, index.reshape(-1))]
 
     def masked_select(self, mask: Tensor) -> Tensor:
@@ -178,7 +179,8 @@ class Shaping(Operand):
         _check_range(index, self.shape[axis], "scatter_add")
         _trimmed_to(self, index, axis, "scatter_add")
         if not isinstance(src, Operand) or src.dtype != self.dtype:
-            raise DtypeError(f"`scatter_add` adds tensors of its own type, {self.dtype}")
+            kind = src.dtype if isinstance(src, Operand) else type(src).__name__
+            raise DtypeError(f"`scatter_add` adds a tensor of the type {self.dtype}, not {kind}")
         if src.ndim != index.ndim or any(
             n < m for n, m in zip(src.shape, index.shape, strict=True)
         ):

@@ -8,34 +8,34 @@ import numpy as np
 
 from tinygrad_rnn.arguments import Array
 from tinygrad_rnn.context import no_grad
-from tinygrad_rnn.errors import ShapeError
+from tinygrad_rnn.errors import DtypeError, ShapeError
 from tinygrad_rnn.generator import Generator, default_generator
 from tinygrad_rnn.tensor import Tensor
 
 
 def _fill(tensor: Tensor, values: Array) -> Tensor:
     with no_grad():
-        return tensor.assign(values.astype(tensor.dtype))
+        return _target(tensor).assign(values.astype(tensor.dtype))
 
 
 def uniform_(
     tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator = default_generator
 ) -> Tensor:
     """Fill with numbers equally distributed over [a, b)."""
-    return _fill(tensor, generator.uniform(tensor.shape, tensor.dtype) * (b - a) + a)
+    return _fill(tensor, generator.uniform(_target(tensor).shape, tensor.dtype) * (b - a) + a)
 
 
 def normal_(
     tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator = default_generator
 ) -> Tensor:
     """Fill with numbers of a normal distribution."""
-    return _fill(tensor, generator.normal(tensor.shape, tensor.dtype) * std + mean)
+    return _fill(tensor, generator.normal(_target(tensor).shape, tensor.dtype) * std + mean)
 
 
 def constant_(tensor: Tensor, value: float) -> Tensor:
     """Fill with one number."""
     with no_grad():
-        return tensor.fill_(value)
+        return _target(tensor).fill_(value)
 
 
 def zeros_(tensor: Tensor) -> Tensor:
@@ -86,7 +86,13 @@ def xavier_normal_(
     return normal_(tensor, 0.0, std, generator)
 
 
+def _target(tensor: Tensor) -> Tensor:
+    if not isinstance(tensor, Tensor):
+        raise DtypeError(f"init fills tensors, not {type(tensor).__name__}")
+    return tensor
+
+
 def _matrix(tensor: Tensor, name: str) -> tuple[int, int]:
-    if tensor.ndim != 2:
+    if _target(tensor).ndim != 2:
         raise ShapeError(f"{name} fills a matrix, not a tensor of shape {tensor.shape}")
     return tensor.shape[0], tensor.shape[1]

@@ -174,7 +174,14 @@ class Recurrent(Module):
             states = list(initial)
         else:
             wanted = [(len(cells), *s.shape) for s in state_tensors(zero[0])]
-            given = [s.shape for s in state_tensors(map_state(lambda _, s: s, zero[0], initial))]
+            try:
+                matched = map_state(lambda _, s: s, zero[0], initial)
+            except ShapeError as error:
+                raise ShapeError(
+                    f"{type(self).__name__} takes an initial state of {len(wanted)} tensor(s) with "
+                    f"the shapes {wanted}: {error}"
+                ) from error
+            given = [s.shape for s in state_tensors(matched)]
             if given != wanted:
                 hint = "; batch_first does not change the layout of states" * self.batch_first
                 raise ShapeError(
@@ -285,6 +292,11 @@ def unroll(
                     f"{type(result).__name__}"
                 )
             outputs[t], current = result
+            if not isinstance(outputs[t], Tensor):
+                raise DtypeError(
+                    f"the output of {type(cell).__name__} is a Tensor, not "
+                    f"{type(outputs[t]).__name__}; it has to return (output, state)"
+                )
     finally:
         state.scope = outside
     if not outputs:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from tinygrad_rnn.context import no_grad, quiet
+from tinygrad_rnn.context import enable_grad, no_grad, quiet
 from tinygrad_rnn.creation import zeros
 from tinygrad_rnn.dtypes import float64
 from tinygrad_rnn.errors import ArgumentError, StateDictError
@@ -88,8 +88,15 @@ class Optimizer:
         """Change parameter `p` by its gradient `g`, in Tensor operations and `assign`."""
         raise NotImplementedError(f"{type(self).__name__} does not define update()")
 
-    def step(self) -> None:
-        """Change every parameter that has a gradient."""
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Change every parameter that has a gradient.
+
+        With a `closure`, call it first to compute the loss and its gradients, and return the loss.
+        """
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
         with no_grad(), quiet():
             for group in self.param_groups:
                 for p in group["params"]:
@@ -99,6 +106,7 @@ class Optimizer:
                     if group.get("weight_decay"):
                         g = g + p.detach() * group["weight_decay"]
                     self.update(p, g, self.state.setdefault(p, {}), group)
+        return loss
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""

@@ -26,6 +26,7 @@ SETTLE_SECONDS = 4e-3
 WARM_SECONDS = 1e-3
 PEAK_SUMS = 12
 PEAK_STEPS = 100_000
+LOOP_PRODUCTS = 2e7
 WEIGHTS = [
     (64, 64),
     (64, 256),
@@ -139,6 +140,46 @@ def peak_loop() -> tuple[Work, float]:
     return work, 2.0 * width * PEAK_SUMS * PEAK_STEPS * get_num_threads()
 
 
+def compiled_loop(a: Any, packed: Any, out: Any) -> tuple[Work, int]:
+    """A call that runs A · packed many times from compiled code, and how many times.
+
+    This is the kernel as a recorded program calls it: by address, into memory that is there.
+    """
+    import numpy as np
+
+    from tinygrad_rnn.kernels import gemm, threads
+    from tinygrad_rnn.kernels.cache import kernel
+    from tinygrad_rnn.kernels.simd import call_task
+
+    words = np.zeros(gemm.WORDS, np.int64)
+    words[gemm.A], words[gemm.B], words[gemm.C] = (
+        x.ctypes.data for x in (a, packed.data, out)
+    )
+    words[gemm.A_ROW], words[gemm.A_STEP] = a.strides
+    words[gemm.C_ROW] = out.strides[0]
+    words[gemm.PACKED] = words[gemm.BATCH] = 1
+    words[gemm.ROWS], words[gemm.DEPTH], words[gemm.COLUMNS] = *a.shape, out.shape[1]
+    times = max(1, int(LOOP_PRODUCTS / (a.size * out.shape[1])))
+
+    @kernel("void(intp, intp, intp, intp, intp)")
+    def repeat(task, arguments, times, launch, parts):
+        for _ in range(times):
+            if parts == 1:
+                call_task(task, arguments, 0, 1)
+            else:
+                call_task(launch, task, arguments, parts)
+
+    entry = repeat.compiled
+    task = gemm.gemm_task(str(a.dtype)).address
+    address = words.ctypes.data
+
+    def work() -> object:
+        threads.run(entry, task, address, times)
+        return words
+
+    return work, times
+
+
 def bench_matmul(quick: bool, rounds: int, torch: Any, findings: dict[str, Any]) -> None:
     import numpy as np
 
@@ -151,10 +192,11 @@ def bench_matmul(quick: bool, rounds: int, torch: Any, findings: dict[str, Any])
     rows = QUICK_ROWS if quick else ROWS
     shapes = [(m, k, n) for k, n in weights for m in rows] + ODD
     print("matmul, GFLOP/s; B row-major, or its transpose with unit stride along K")
+    print("kernel: packed B, called from compiled code; packed: the same from Python; eager: matmul")
     print(
-        f"{'M x K x N':>16} {'B':>5} {'packed':>7} {'eager':>7} {'NumPy':>7} {'PyTorch':>7}", end=""
+        f"{'M x K x N':>16} {'B':>5} {'kernel':>7} {'packed':>7} {'eager':>7} {'NumPy':>7} "
+        f"{'PyTorch':>7} {'peak':>6} {'kernel/peak':>11} {'eager/NumPy':>11}"
     )
-    print(f" {'peak':>6} {'packed/peak':>11} {'eager/NumPy':>11}")
     shares = []
     ratios = []
     for m, k, n in shapes:
@@ -164,8 +206,10 @@ def bench_matmul(quick: bool, rounds: int, torch: Any, findings: dict[str, Any])
             if layout == "trans":
                 b = np.ascontiguousarray(b.T).T
             packed = pack(b)
+            loop, times = compiled_loop(a, packed, np.empty((m, n), np.float32))
             contenders: dict[str, Work] = {
                 "peak": peak,
+                "kernel": loop,
                 "packed": lambda a=a, packed=packed: matmul_packed(a, packed),
                 "eager": lambda a=a, b=b: kernels.matmul(a, b),
                 "NumPy": lambda a=a, b=b: a @ b,
@@ -174,9 +218,10 @@ def bench_matmul(quick: bool, rounds: int, torch: Any, findings: dict[str, Any])
                 ta, tb = torch.from_numpy(a), torch.from_numpy(b)
                 contenders["PyTorch"] = lambda ta=ta, tb=tb: torch.mm(ta, tb)
             seconds = medians(contenders, rounds)
+            seconds["kernel"] /= times
             rate = {name: 2e-9 * m * k * n / time for name, time in seconds.items()}
             highest = 1e-9 * peak_operations / seconds["peak"]
-            share = rate["packed"] / highest
+            share = rate["kernel"] / highest
             ratio = rate["eager"] / rate["NumPy"]
             ratios.append((ratio, f"{m}x{k}x{n} {layout}"))
             if m >= 24 and k >= 128 and n >= 128:
@@ -184,8 +229,9 @@ def bench_matmul(quick: bool, rounds: int, torch: Any, findings: dict[str, Any])
             shape = f"{m} x {k} x {n}"
             other = f"{rate['PyTorch']:7.1f}" if torch is not None else "      -"
             print(
-                f"{shape:>16} {layout:>5} {rate['packed']:7.1f} {rate['eager']:7.1f} "
-                f"{rate['NumPy']:7.1f} {other} {highest:6.0f} {share:11.2f} {ratio:11.2f}"
+                f"{shape:>16} {layout:>5} {rate['kernel']:7.1f} {rate['packed']:7.1f} "
+                f"{rate['eager']:7.1f} {rate['NumPy']:7.1f} {other} {highest:6.0f} {share:11.2f} "
+                f"{ratio:11.2f}"
             )
     a = generator.standard_normal((16, 32, 64), dtype=np.float32)
     b = generator.standard_normal((16, 64, 32), dtype=np.float32)
@@ -312,7 +358,7 @@ def summary(count: int, findings: dict[str, Any]) -> None:
     reached = sum(value >= goal for value, _ in findings["share_of_total"])
     line(
         share >= goal,
-        f"{threads}: packed matmul at least {goal:.0%} of the peak: median "
+        f"{threads}: matmul kernel at least {goal:.0%} of the peak: median "
         f"{findings['median_share']:.0%}, lowest {share:.0%} at {shape}, "
         f"{reached} of {len(findings['share_of_total'])} shapes reach it",
     )

@@ -215,7 +215,8 @@ def options_of(arguments: list[str] | None = None) -> argparse.Namespace:
     shown = command("demo", demo, "train for a minute and a half, then evaluate and sample")
     add_training(shown)
     shown.add_argument("--seconds", type=float, default=90.0, help="time for training")
-    shown.set_defaults(iterations=1500, validate_every=250, sample_length=150)
+    # Small batches make the most of a short time.
+    shown.set_defaults(batch=20, lr=5e-3, iterations=2000, validate_every=500)
 
     again = command("resume", resume, "go on with a run that was stopped or killed")
     again.add_argument("run", type=Path, nargs="?", help="its folder; the newest one by default")

@@ -40,7 +40,7 @@ def grad(
     """
     for given in (outputs, inputs):
         if not isinstance(given, (Tensor, Sequence)):
-            raise DtypeError(f"grad takes Tensors or sequences of them, not {given!r}")
+            raise DtypeError(f"grad takes Tensors or sequences of them, not {type(given).__name__}")
     outs = [outputs] if isinstance(outputs, Tensor) else list(outputs)
     ins = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     if grad_outputs is None:

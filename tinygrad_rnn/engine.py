@@ -314,7 +314,7 @@ def _hooked(gradient: Value, hooks: Hooks) -> Value:
             continue
         if type(replacement) is not type(gradient):
             raise GraphError(
-                f"a hook returned {replacement!r}; it has to return a "
+                f"a hook returned a {type(replacement).__name__}; it has to return a "
                 f"{type(gradient).__name__} or None"
             )
         for aspect in ("shape", "dtype"):

@@ -92,7 +92,8 @@ def _weighted(function: Callable[..., Any]) -> Callable[..., Tensor]:
         total = Tensor(np.zeros(()))
         several = (outputs,) if isinstance(outputs, Tensor) else outputs
         if not isinstance(several, (tuple, list)):
-            raise DtypeError(f"gradcheck takes functions that return tensors, not {several!r}")
+            kind = type(several).__name__
+            raise DtypeError(f"gradcheck takes functions that return tensors, not {kind}")
         for k, out in enumerate(several):
             if out.is_floating_point():
                 total = total + (out.to(float64) * _weights(out.shape, k)).sum()

@@ -1272,9 +1272,6 @@ OPTIMIZERS = [
         ("momentum",),
     ),
     Mistake(
-        "SGD.step", "a closure", lambda: sgd().step(lambda: 1.0), TinygradRnnError, ("closure",)
-    ),
-    Mistake(
         "Adam",
         "a beta of 1",
         lambda: optim.Adam([parameter()], betas=(1.0, 0.9)),

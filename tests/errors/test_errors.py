@@ -2,12 +2,13 @@
 
 import inspect
 
+import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
 from tests.errors.cases import TABLE, Mistake
 from tests.errors.table import PATH, markdown
-from tinygrad_rnn import errors
+from tinygrad_rnn import errors, functions
 
 MISTAKES = [mistake for mistakes in TABLE.values() for mistake in mistakes]
 
@@ -22,6 +23,20 @@ def test_the_error_is_typed_and_says_what_to_do(mistake: Mistake) -> None:
         assert fragment in message
     assert "NotImplementedType" not in message
     assert tg.is_grad_enabled()
+
+
+FUNCTIONS = [name for name in functions.__all__ if inspect.isfunction(getattr(functions, name))]
+
+
+@pytest.mark.parametrize("bad", [np.ones(2), 1.5, None, "x"], ids=lambda bad: type(bad).__name__)
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions_refuse_what_is_no_tensor(name: str, bad: object) -> None:
+    """A function of tensors fails with an AttributeError for arrays, numbers or None."""
+    function = getattr(functions, name)
+    parameters = inspect.signature(function).parameters.values()
+    needed = [p for p in parameters if p.default is p.empty and p.kind is not p.VAR_POSITIONAL]
+    with pytest.raises(errors.TinygradRnnError):
+        function(bad, *[0] * (len(needed) - 1))
 
 
 def test_every_kind_of_error_is_the_builtin_one_too() -> None:

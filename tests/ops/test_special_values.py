@@ -144,6 +144,7 @@ def test_tensors_without_axes() -> None:
         assert call().shape == ()
         assert call().item() == 2.0
     assert one.softmax(0).item() == 1.0
+    assert one.argmax(0).item() == one.argmin(-1).item() == 0
     assert one.flatten().shape == (1,)
     assert one.unsqueeze(0).shape == (1,)
 

@@ -119,6 +119,23 @@ def test_an_optimizer_of_ones_own_needs_only_update() -> None:
     assert values(p).tolist() == [0.75, -0.75]
 
 
+def test_a_closure_is_called_first_and_its_loss_returned() -> None:
+    """step(closure) moves by old gradients, records nothing, or loses the loss."""
+    p = nn.Parameter(tg.tensor([1.0]))
+    optimizer = optim.SGD([p], lr=0.25)
+
+    def closure() -> tg.Tensor:
+        optimizer.zero_grad()
+        loss = (p * p).sum()
+        loss.backward()
+        return loss
+
+    assert optimizer.step(closure).item() == 1.0
+    assert values(p).tolist() == [0.5]
+    with tg.no_grad():
+        assert optimizer.step(closure).item() == 0.25
+
+
 def test_schedules_set_every_group() -> None:
     """A schedule misses a group, starts at the wrong epoch, or drifts."""
     optimizer = optim.SGD([{"params": [tg.zeros(1, requires_grad=True)], "lr": 0.5}], lr=1.0)

@@ -37,6 +37,8 @@ class Shaping(Operand):
 
     def flatten(self, start_dim: Int = 0, end_dim: Int = -1) -> Tensor:
         """Join the axes from `start_dim` to `end_dim` into one."""
+        if self.ndim == 0:
+            return self.reshape((1,))
         start, end = axis_of(start_dim, self.ndim), axis_of(end_dim, self.ndim)
         if start > end:
             raise ArgumentError(f"flatten goes from axis {start} to {end}, which is before it")

@@ -9,6 +9,7 @@ the same rounds, by a loop of independent fused multiply-adds at full vector wid
 """
 
 import argparse
+import functools
 import json
 import os
 import statistics
@@ -140,6 +141,23 @@ def peak_loop() -> tuple[Work, float]:
     return work, 2.0 * width * PEAK_SUMS * PEAK_STEPS * get_num_threads()
 
 
+@functools.cache
+def repeat() -> Any:
+    """Compiled code that calls a task a number of times."""
+    from tinygrad_rnn.kernels.cache import kernel
+    from tinygrad_rnn.kernels.simd import call_task
+
+    @kernel("void(intp, intp, intp, intp, intp)")
+    def repeat(task, arguments, times, launch, parts):
+        for _ in range(times):
+            if parts == 1:
+                call_task(task, arguments, 0, 1)
+            else:
+                call_task(launch, task, arguments, parts)
+
+    return repeat.compiled
+
+
 def compiled_loop(a: Any, packed: Any, out: Any) -> tuple[Work, int]:
     """A call that runs A · packed many times from compiled code, and how many times.
 
@@ -148,8 +166,6 @@ def compiled_loop(a: Any, packed: Any, out: Any) -> tuple[Work, int]:
     import numpy as np
 
     from tinygrad_rnn.kernels import gemm, threads
-    from tinygrad_rnn.kernels.cache import kernel
-    from tinygrad_rnn.kernels.simd import call_task
 
     words = np.zeros(gemm.WORDS, np.int64)
     words[gemm.A], words[gemm.B], words[gemm.C] = (
@@ -161,21 +177,14 @@ def compiled_loop(a: Any, packed: Any, out: Any) -> tuple[Work, int]:
     words[gemm.ROWS], words[gemm.DEPTH], words[gemm.COLUMNS] = *a.shape, out.shape[1]
     times = max(1, int(LOOP_PRODUCTS / (a.size * out.shape[1])))
 
-    @kernel("void(intp, intp, intp, intp, intp)")
-    def repeat(task, arguments, times, launch, parts):
-        for _ in range(times):
-            if parts == 1:
-                call_task(task, arguments, 0, 1)
-            else:
-                call_task(launch, task, arguments, parts)
-
-    entry = repeat.compiled
+    entry = repeat()
     task = gemm.gemm_task(str(a.dtype)).address
     address = words.ctypes.data
 
     def work() -> object:
         threads.run(entry, task, address, times)
-        return words
+        # Compiled code holds addresses only; the arrays have to live as long as this function.
+        return words, a, packed, out
 
     return work, times
 
@@ -192,7 +201,7 @@ def bench_matmul(quick: bool, rounds: int, torch: Any, findings: dict[str, Any])
     rows = QUICK_ROWS if quick else ROWS
     shapes = [(m, k, n) for k, n in weights for m in rows] + ODD
     print("matmul, GFLOP/s; B row-major, or its transpose with unit stride along K")
-    print("kernel: packed B, called from compiled code; packed: the same from Python; eager: matmul")
+    print("kernel: packed B, called by compiled code; packed: called by Python; eager: matmul")
     print(
         f"{'M x K x N':>16} {'B':>5} {'kernel':>7} {'packed':>7} {'eager':>7} {'NumPy':>7} "
         f"{'PyTorch':>7} {'peak':>6} {'kernel/peak':>11} {'eager/NumPy':>11}"

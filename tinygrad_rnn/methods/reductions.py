@@ -78,12 +78,14 @@ class Reductions(Arithmetic):
 
     def argmax(self, dim: Int | None = None, keepdim: Bool = False) -> Tensor:
         """Return the index of the largest element, the first of equal ones."""
-        axis = None if dim is None else axis_of(dim, self.ndim)
+        axis = None if dim is None else axis_of(dim, max(self.ndim, 1))
+        axis = axis if self.ndim else None
         return self.apply(ops.argmax, self, axis=axis, keepdims=keepdim)
 
     def argmin(self, dim: Int | None = None, keepdim: Bool = False) -> Tensor:
         """Return the index of the smallest element, the first of equal ones."""
-        axis = None if dim is None else axis_of(dim, self.ndim)
+        axis = None if dim is None else axis_of(dim, max(self.ndim, 1))
+        axis = axis if self.ndim else None
         return self.apply(ops.argmin, self, axis=axis, keepdims=keepdim)
 
     def any(self, dim: Any = None, keepdim: Bool = False) -> Tensor:

@@ -100,6 +100,23 @@ class Recurrent(Module):
         """Return the cells: layer by layer, forward before backward."""
         return list(self.children())
 
+    def initial_state(self, batch: int, dtype: Any = None) -> State:
+        """Return the state before the first step, in the form that calling takes and returns.
+
+        `dtype` is that of the input; it matters to cells that do not say themselves how they
+        begin, and defaults to that of the parameters.
+        """
+        if dtype is None:
+            parameter = next(self.parameters(), None)
+            dtype = None if parameter is None else parameter.dtype
+        states = [initial_state(cell, batch, dtype) for cell in self.cells()]
+        return self._packed(states)
+
+    def _packed(self, states: Sequence[State]) -> State:
+        if self._stacks_states:
+            return map_state(lambda *s: stack(s), *states)
+        return tuple(states)
+
     # ------------------------------------------------------------------ computing
 
     def forward(self, x: Tensor, initial: State = None) -> tuple[Tensor, State]:
@@ -140,7 +157,7 @@ class Recurrent(Module):
             x = outputs[0] if len(outputs) == 1 else cat(outputs, -1)
             if layer + 1 < self.num_layers:
                 x = functional.dropout(x, self.dropout, self.training)
-        final = map_state(lambda *s: stack(s), *finals) if self._stacks_states else tuple(finals)
+        final = self._packed(finals)
         if single:
             return x.squeeze(1), map_state(lambda s: s.squeeze(batch_axis), final)
         return (x.transpose(0, 1) if self.batch_first else x), final

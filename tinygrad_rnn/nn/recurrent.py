@@ -15,7 +15,7 @@ from tinygrad_rnn.creation import zeros
 from tinygrad_rnn.errors import ArgumentError, DtypeError, ShapeError, UnsupportedError
 from tinygrad_rnn.functions import cat, stack
 from tinygrad_rnn.nn import functional
-from tinygrad_rnn.nn.cells import GRUCell, LSTMCell, RNNCell
+from tinygrad_rnn.nn.cells import GatedCell, GRUCell, LSTMCell, RNNCell
 from tinygrad_rnn.nn.module import Module, Place
 from tinygrad_rnn.nn.state import State, map_state, state_tensors
 from tinygrad_rnn.tensor import Tensor
@@ -323,19 +323,25 @@ def unroll(
 
 
 class _Layers(Recurrent):
-    """What RNN, LSTM and GRU share: PyTorch's arguments."""
+    """What RNN, LSTM and GRU share: a built-in cell, and PyTorch's arguments."""
+
+    _cell: type[GatedCell]
 
     def __init__(
         self,
-        make_cell: Callable[[int], Module],
         input_size: int,
         hidden_size: int,
-        num_layers: int,
-        bias: bool,
-        batch_first: bool,
-        dropout: float,
-        bidirectional: bool,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        dtype: Any = None,
+        **cell_settings: Any,
     ) -> None:
+        def make_cell(size: int) -> GatedCell:
+            return self._cell(size, hidden_size, bias=bias, dtype=dtype, **cell_settings)
+
         super().__init__(make_cell, input_size, num_layers, bidirectional, batch_first, dropout)
         self.input_size = input_size
         self.hidden_size = hidden_size
@@ -374,6 +380,8 @@ class RNN(_Layers):
     (T, B, directions * H) and h_n.
     """
 
+    _cell = RNNCell
+
     def __init__(
         self,
         input_size: int,
@@ -386,24 +394,19 @@ class RNN(_Layers):
         bidirectional: bool = False,
         dtype: Any = None,
     ) -> None:
-        super().__init__(
-            lambda size: RNNCell(size, hidden_size, bias, nonlinearity, dtype),
-            input_size,
-            hidden_size,
-            num_layers,
-            bias,
-            batch_first,
-            dropout,
-            bidirectional,
-        )
+        sizes = (input_size, hidden_size, num_layers)
+        settings = (bias, batch_first, dropout, bidirectional, dtype)
+        super().__init__(*sizes, *settings, nonlinearity=nonlinearity)
         self.nonlinearity = nonlinearity
 
 
 class LSTM(_Layers):
     """Long short-term memory layers: `LSTMCell`, unrolled.
 
-    Args and shapes are those of `RNN`; the state is the pair (h, c).
+    Args and shapes are those of `RNN` without `nonlinearity`; the state is the pair (h, c).
     """
+
+    _cell = LSTMCell
 
     def __init__(
         self,
@@ -422,39 +425,14 @@ class LSTM(_Layers):
                 "proj_size is not offered; use a cell of your own in nn.Recurrent, with a Linear "
                 "on its output"
             )
-        super().__init__(
-            lambda size: LSTMCell(size, hidden_size, bias, dtype),
-            input_size,
-            hidden_size,
-            num_layers,
-            bias,
-            batch_first,
-            dropout,
-            bidirectional,
-        )
+        sizes = (input_size, hidden_size, num_layers)
+        super().__init__(*sizes, bias, batch_first, dropout, bidirectional, dtype)
 
 
 class GRU(_Layers):
-    """Gated recurrent layers: `GRUCell`, unrolled. Args and shapes are those of `RNN`."""
+    """Gated recurrent layers: `GRUCell`, unrolled.
 
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int = 1,
-        bias: bool = True,
-        batch_first: bool = False,
-        dropout: float = 0.0,
-        bidirectional: bool = False,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(
-            lambda size: GRUCell(size, hidden_size, bias, dtype),
-            input_size,
-            hidden_size,
-            num_layers,
-            bias,
-            batch_first,
-            dropout,
-            bidirectional,
-        )
+    Args and shapes are those of `RNN` without `nonlinearity`.
+    """
+
+    _cell = GRUCell

@@ -12,6 +12,26 @@ from tinygrad_rnn.functions import stack
 from tinygrad_rnn.tensor import Tensor
 
 
+def get_total_norm(
+    tensors: Tensor | Iterable[Tensor], norm_type: float = 2.0, error_if_nonfinite: bool = False
+) -> Tensor:
+    """Return the norm of several tensors seen as one vector; 0 for none.
+
+    Raises:
+        NumericalError: if it is NaN or infinite and `error_if_nonfinite` is set.
+    """
+    several = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    if not several:
+        return zeros(())
+    total = stack([x.norm(norm_type) for x in several]).norm(norm_type)
+    if error_if_nonfinite and not math.isfinite(total.item()):
+        raise NumericalError(
+            f"the norm of the gradients is {total.item()}; lower the learning rate, or look for "
+            "the first step with a NaN loss"
+        )
+    return total
+
+
 def clip_grad_norm_(
     parameters: Tensor | Iterable[Tensor],
     max_norm: float,
@@ -32,16 +52,8 @@ def clip_grad_norm_(
     if not max_norm > 0:
         raise ArgumentError(f"max_norm is above 0, not {max_norm}")
     gradients = _gradients(parameters)
-    if not gradients:
-        return zeros(())
     with no_grad():
-        norms = stack([g.norm(norm_type) for g in gradients])
-        total = norms.norm(norm_type)
-        if error_if_nonfinite and not math.isfinite(total.item()):
-            raise NumericalError(
-                f"the norm of the gradients is {total.item()}; lower the learning rate, or look "
-                "for the first step with a NaN loss"
-            )
+        total = get_total_norm(gradients, norm_type, error_if_nonfinite)
         factor = (max_norm / (total + 1e-6)).clamp(max=1.0)
         for g in gradients:
             g.assign(g * factor)

@@ -1,9 +1,16 @@
-"""The README tells the truth: its examples print what it says they print."""
+"""The README tells the truth: its examples print what it says, its figures come from runs."""
 
 import doctest
+import importlib.util
+import json
 from pathlib import Path
+from types import ModuleType
 
-README = Path(__file__).parent.parent / "README.md"
+import pytest
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+RESULTS = ROOT / "docs" / "results" / "shakespeare.json"
 
 
 def test_every_example_prints_what_the_readme_shows() -> None:
@@ -13,3 +20,35 @@ def test_every_example_prints_what_the_readme_shows() -> None:
     )
     assert result.attempted > 20
     assert result.failed == 0
+
+
+def benchmark() -> ModuleType:
+    specification = importlib.util.spec_from_file_location(
+        "shakespeare_benchmark", ROOT / "benchmarks" / "shakespeare.py"
+    )
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+def test_the_table_of_losses_is_what_the_benchmark_wrote() -> None:
+    """Fails if a figure of the Shakespeare table was typed in, or is of another run."""
+    results = json.loads(RESULTS.read_text())["results"]
+    assert benchmark().table(results) in README.read_text()
+
+
+def test_the_sample_shown_is_what_the_model_wrote() -> None:
+    """Fails if the sample in the README is not the benchmark's own."""
+    results = json.loads(RESULTS.read_text())["results"]
+    assert results[0]["sample"].strip("\n") in README.read_text()
+
+
+@pytest.mark.parametrize(("kind", "early", "late"), [("lstm", 1.80, 1.45), ("gru", 1.70, 1.45)])
+def test_the_losses_are_as_low_as_promised(kind: str, early: float, late: float) -> None:
+    """Fails if the recorded run is worse than PyTorch's own with these settings, give or take."""
+    results = json.loads(RESULTS.read_text())["results"]
+    (of_kind,) = [result for result in results if result["kind"] == kind]
+    assert of_kind["loss_early"] <= early
+    assert of_kind["loss"] <= late

@@ -25,7 +25,7 @@ import numpy.typing as npt
 import tinygrad_rnn as tg
 from tinygrad_rnn import lm
 from tinygrad_rnn.errors import DataError, TinygradRnnError
-from tinygrad_rnn.text import LEVELS, Corpus, Vocabulary, find_text
+from tinygrad_rnn.text import LEVELS, Corpus, Vocabulary, embedded_text, find_text
 
 RUNS = Path("runs")
 LAST = "last.safetensors"
@@ -73,8 +73,10 @@ def train(options: argparse.Namespace) -> int:
     print(f"{corpus.name}: {len(ids):,} symbols, {len(vocabulary)} of them different")
     print(f"An equal choice among these costs {math.log(len(vocabulary)):.3f} nats a symbol.")
     print(model)
-    print(f"{trainer.iterations:,} iterations; everything is kept in {folder}")
-    return finished(trainer, options)
+    limit = getattr(options, "seconds", None)
+    sooner = "" if limit is None else f", or as many as {limit:g} seconds are enough for"
+    print(f"{trainer.iterations:,} iterations{sooner}; everything is kept in {folder}")
+    return finished(trainer, limit)
 
 
 def resume(options: argparse.Namespace) -> int:
@@ -89,12 +91,11 @@ def resume(options: argparse.Namespace) -> int:
     ids = encoded(training_text(saved, options.data), saved.vocabulary)
     trainer = lm.Trainer.resume(path, ids, settings, report=lm.ConsoleReport())
     print(f"{path}: going on from iteration {trainer.iteration:,} of {trainer.iterations:,}")
-    return finished(trainer, options)
+    return finished(trainer)
 
 
-def finished(trainer: lm.Trainer, options: argparse.Namespace) -> int:
+def finished(trainer: lm.Trainer, limit: float | None = None) -> int:
     """Run the training, draw its curve, and say what can be done next."""
-    limit = getattr(options, "seconds", None)
     at_end = trainer.run(math.inf if limit is None else limit)
     folder = trainer.folder
     assert folder is not None
@@ -104,8 +105,9 @@ def finished(trainer: lm.Trainer, options: argparse.Namespace) -> int:
     else:
         print(f"No loss curve, which needs matplotlib (the extra `viz`); see {folder}/history.csv")
     if at_end or limit is not None:
-        print(f"{trainer.iteration:,} iterations in {trainer.seconds:,.0f} s. Let it write with")
-        print(f"  python {sys.argv[0]} sample {folder}")
+        print(f"{trainer.iteration:,} iterations in {trainer.seconds:,.0f} s.")
+        if limit is None:
+            print(f"Let it write with\n  python {sys.argv[0]} sample {folder}")
         return 0
     print(f"Stopped after iteration {trainer.iteration:,} and saved. Go on with")
     print(f"  python {sys.argv[0]} resume {folder}")
@@ -138,11 +140,13 @@ def evaluate(options: argparse.Namespace) -> int:
     path = checkpoint_of(options.run, BEST)
     saved = lm.load_model(path)
     corpus = training_text(saved, options.data)
-    ids = encoded(corpus, saved.vocabulary, options.unknown)
-    which = "whole text"
     if options.data is None:
-        ids = lm.cut(ids, saved.training).validation
+        text = lm.require_same_text(path, saved.text, encoded(corpus, saved.vocabulary))
+        ids = lm.cut(text, saved.training).validation
         which = "validation part"
+    else:
+        ids = encoded(corpus, saved.vocabulary, options.unknown)
+        which = "whole text"
     result = lm.evaluate(saved.model, ids, saved.training.window)
     characters = len(saved.vocabulary.decode(ids[..., 1:].ravel()))
     print(f"{path} (iteration {saved.progress['iteration']:,}) on the {which} of {corpus.name}")
@@ -164,7 +168,11 @@ def demo(options: argparse.Namespace) -> int:
     print("\nHow well does it predict text that it has not seen?")
     evaluate(options_of(["evaluate", run]))
     print("\nAnd what does it write? (temperature 0.7)")
-    return sample(options_of(["sample", run, "--temperature", "0.7", "--length", "500"]))
+    sample(options_of(["sample", run, "--temperature", "0.7", "--length", "500"]))
+    print(f"\nLet it write more with\n  python {sys.argv[0]} sample {run}")
+    further = f"resume {run} --iterations {2 * options.iterations}"
+    print(f"or let it learn more with\n  python {sys.argv[0]} {further}")
+    return 0
 
 
 def encoded(
@@ -178,6 +186,8 @@ def encoded(
 def training_text(saved: lm.SavedModel, data: Path | None) -> Corpus:
     """Return the text at `data`, or the one that the model was trained on."""
     name = saved.text["name"]
+    if data is None and name == embedded_text().name:
+        return embedded_text()
     return find_text(data if data is not None else name if os.path.isabs(name) else None)
 
 

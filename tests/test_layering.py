@@ -18,6 +18,7 @@ PACKAGE = "tinygrad_rnn"
 RANKS = {
     "errors": 0,
     "context": 0,
+    "paths": 1,
     "arguments": 2,
     "dtypes": 1,
     "engine": 1,
@@ -42,13 +43,14 @@ RANKS = {
 # Units that may import less than their rank allows: these units or modules, and themselves.
 ONLY = {
     "arguments": {"dtypes", "errors"},
-    "checkpoints": {"errors"},
+    "checkpoints": {"errors", "paths"},
     "context": set[str](),
     "dtypes": {"errors"},
     "engine": {"errors"},
     "errors": set[str](),
     "kernels": {"errors"},
-    "text": {"errors", "kernels.cache"},
+    "paths": {"errors"},
+    "text": {"errors", "kernels.cache", "paths"},
 }
 
 

@@ -23,6 +23,7 @@ import safetensors
 import safetensors.numpy
 
 from tinygrad_rnn.errors import ArgumentError, CheckpointError, DtypeError
+from tinygrad_rnn.paths import path_of
 
 FORMAT = "tinygrad_rnn checkpoint"
 VERSION = 1
@@ -81,6 +82,7 @@ def save_checkpoint(
     Raises DtypeError or ArgumentError that names what cannot be saved, CheckpointError when the
     file cannot be written.
     """
+    path = path_of(path)
     prepared = _prepare(arrays)
     settings_text = _settings_to_text(settings)
     metadata = {
@@ -88,7 +90,7 @@ def save_checkpoint(
         "settings": settings_text,
         "sha256": _digest(prepared, settings_text),
     }
-    _write_whole(Path(path), _serialize(prepared, metadata))
+    _write_whole(path, _serialize(prepared, metadata))
 
 
 def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
@@ -96,8 +98,9 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
 
     It tells apart: no such file, a folder, an empty file, a truncated one, a damaged one, a file
     of another kind (which it names where it can), and one of a newer version of the format.
+    Raises ArgumentError when `path` is no path.
     """
-    path = Path(path)
+    path = path_of(path)
     content = _read(path)
     metadata = _metadata(path, content)
     version = _version(path, metadata)
@@ -133,12 +136,17 @@ def save_weights(
     Raises DtypeError or ArgumentError that names what cannot be saved, CheckpointError when the
     file cannot be written.
     """
+    path = path_of(path)
+    if metadata is not None and not isinstance(metadata, Mapping):
+        raise ArgumentError(
+            f"metadata is a mapping of strings to strings, not {type(metadata).__name__}"
+        )
     for key, value in (metadata or {}).items():
         if not isinstance(key, str) or not isinstance(value, str):
             raise ArgumentError(
                 f"safetensors metadata maps strings to strings, but {key!r} maps to {value!r}"
             )
-    _write_whole(Path(path), _serialize(_prepare(arrays), dict(metadata or {})))
+    _write_whole(path, _serialize(_prepare(arrays), dict(metadata or {})))
 
 
 def load_weights(path: str | os.PathLike[str]) -> dict[str, Array]:
@@ -150,7 +158,7 @@ def load_weights(path: str | os.PathLike[str]) -> dict[str, Array]:
     Raises CheckpointError as `load_checkpoint` does, and for a type that NumPy lacks (the 8-bit
     floats), naming the array.
     """
-    path = Path(path)
+    path = path_of(path)
     content = _read(path)
     _metadata(path, content)
     arrays = _arrays(path, content)
@@ -160,11 +168,26 @@ def load_weights(path: str | os.PathLike[str]) -> dict[str, Array]:
 
 def _prepare(arrays: Mapping[str, Array]) -> dict[str, Array]:
     """Return the arrays by sorted name, each in C order and native byte order."""
+    if not isinstance(arrays, Mapping):
+        raise ArgumentError(
+            f"arrays are a mapping of names to arrays, not {type(arrays).__name__}; "
+            "give each array a name"
+        )
+    for name in arrays:
+        if not isinstance(name, str) or name == "__metadata__" or not _is_utf8(name):
+            raise ArgumentError(
+                f"an array cannot be saved under the name {name!r}; a name is a string of "
+                'characters that UTF-8 has, and not "__metadata__"'
+            )
     prepared = {}
     for name in sorted(arrays):
-        if name == "__metadata__" or not _is_utf8(name):
-            raise ArgumentError(f"an array cannot be saved under the name {name!r}")
-        array = np.asarray(arrays[name])
+        try:
+            array = np.asarray(arrays[name])
+        except ValueError:
+            raise DtypeError(
+                f"array {name!r} is no array: its rows differ in length; save each under a name "
+                "of its own"
+            ) from None
         if array.dtype.name not in _DTYPES.values():
             raise DtypeError(
                 f"array {name!r} has dtype {array.dtype}, which safetensors does not hold; "
@@ -186,8 +209,11 @@ def _is_utf8(name: str) -> bool:
 def _settings_to_text(settings: Mapping[str, Any]) -> str:
     if not isinstance(settings, Mapping):
         raise ArgumentError(f"settings are a mapping, not {type(settings).__name__}")
-    _check_settings(settings, "settings")
-    return json.dumps(settings)
+    try:
+        _check_settings(settings, "settings")
+        return json.dumps(settings)
+    except RecursionError:
+        raise ArgumentError("settings are nested too deeply, or hold themselves") from None
 
 
 def _check_settings(value: object, place: str) -> None:

@@ -5,15 +5,27 @@ has to contain every fragment: what was wrong (shapes, names, numbers) and what 
 `docs/errors.md` is printed from this table by `python -m tests.errors.table`.
 """
 
-from collections.abc import Callable
+import contextlib
+import pickle
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 import tinygrad_rnn as tg
-from tinygrad_rnn import nn, optim
+from tinygrad_rnn import kernels, lm, nn, optim
+from tinygrad_rnn.checkpoints import (
+    load_checkpoint,
+    load_weights,
+    save_checkpoint,
+    save_weights,
+)
 from tinygrad_rnn.errors import (
     ArgumentError,
+    CheckpointError,
+    DataError,
     DtypeError,
     GradcheckError,
     GraphError,
@@ -23,8 +35,23 @@ from tinygrad_rnn.errors import (
     StateDictError,
     TinygradRnnError,
     UnsupportedError,
+    VocabularyError,
 )
 from tinygrad_rnn.nn import functional, init
+from tinygrad_rnn.text import (
+    Streams,
+    Vocabulary,
+    embedded_text,
+    evaluation_windows,
+    find_text,
+    split,
+)
+
+FOLDER = "tinygrad_rnn-mistakes-"
+"""What the names of temporary folders begin with; the table leaves the folders out."""
+
+SYMBOLS = [0, 1, 2] * 10
+"""A text."""
 
 
 class Mistake(NamedTuple):
@@ -133,6 +160,81 @@ def not_finite() -> None:
 
 def state(**held: Any) -> dict[str, Any]:
     return {"state": {0: held}, "param_groups": [{"params": [0]}]}
+
+
+def in_a_folder(make: Callable[[], Any], files: Mapping[str, bytes] | None = None) -> Any:
+    """Make a mistake in a new folder that holds `files`, so that messages show their names only."""
+    with tempfile.TemporaryDirectory(prefix=FOLDER) as folder, contextlib.chdir(folder):
+        for name, content in (files or {}).items():
+            Path(name).write_bytes(content)
+        return make()
+
+
+def letters() -> Vocabulary:
+    return Vocabulary("abc")
+
+
+def language_model() -> lm.RecurrentLanguageModel:
+    tg.manual_seed(0)
+    return lm.RecurrentLanguageModel(3, "gru", hidden_size=2, num_layers=1)
+
+
+def broken_model() -> lm.RecurrentLanguageModel:
+    model = language_model()
+    init.constant_(model.output.bias, float("nan"))
+    return model
+
+
+def trainer(
+    folder: str | None = None, model: lm.RecurrentLanguageModel | None = None
+) -> lm.Trainer:
+    settings = lm.TrainingSettings(
+        batch_size=2, window=5, fractions=(1.0, 0.0, 0.0), sample_length=0
+    )
+    return lm.Trainer(model or language_model(), letters(), SYMBOLS, settings, folder)
+
+
+def saved(change: Callable[[dict[str, Any]], None] = lambda settings: None) -> None:
+    """Write the checkpoint of a run that has not begun, with changed settings."""
+    arrays, settings = trainer().checkpoint()
+    change(settings)
+    save_checkpoint("run.safetensors", arrays, settings)
+
+
+def without(section: str, name: str) -> Callable[[dict[str, Any]], None]:
+    def change(settings: dict[str, Any]) -> None:
+        del settings[section][name]
+
+    return change
+
+
+def resumed(
+    ids: list[int],
+    settings: lm.TrainingSettings | None = None,
+    change: Callable[[dict[str, Any]], None] = lambda settings: None,
+) -> None:
+    saved(change)
+    lm.Trainer.resume("run.safetensors", ids, settings)
+
+
+def reloaded(
+    change: Callable[[dict[str, Any]], None] = lambda settings: None, cell: Any = None
+) -> None:
+    saved(change)
+    lm.load_model("run.safetensors", cell)
+
+
+def reread(change: Callable[[bytes], bytes]) -> None:
+    save_checkpoint("run", {"weight": np.zeros(2)}, {})
+    file = Path("run")
+    file.write_bytes(change(file.read_bytes()))
+    load_checkpoint("run")
+
+
+def endless() -> dict[str, Any]:
+    settings: dict[str, Any] = {}
+    settings["settings"] = settings
+    return settings
 
 
 CREATION = [
@@ -1360,6 +1462,836 @@ OPTIMIZERS = [
     ),
 ]
 
+TEXT = [
+    Mistake("Vocabulary", "no symbols", lambda: Vocabulary(""), ArgumentError, ("at least one",)),
+    Mistake("Vocabulary", "a number", lambda: Vocabulary(5), DtypeError, ("strings", "5")),
+    Mistake("Vocabulary", "a symbol twice", lambda: Vocabulary("aba"), ArgumentError, ("'a'",)),
+    Mistake(
+        "Vocabulary",
+        "a symbol of two characters",
+        lambda: Vocabulary(["ab"]),
+        ArgumentError,
+        ("one character", "'ab'"),
+    ),
+    Mistake(
+        "Vocabulary",
+        "an unknown level",
+        lambda: Vocabulary("ab", "letter"),
+        ArgumentError,
+        ("'letter'", "word"),
+    ),
+    Mistake(
+        "Vocabulary",
+        "words without the marker of unknown ones",
+        lambda: Vocabulary(["be"], "word"),
+        ArgumentError,
+        ("<unk>", "from_text"),
+    ),
+    Mistake(
+        "Vocabulary",
+        "symbols for bytes",
+        lambda: Vocabulary("ab", "byte"),
+        ArgumentError,
+        ("256", 'level="byte"'),
+    ),
+    Mistake(
+        "Vocabulary.from_text",
+        "an empty text",
+        lambda: Vocabulary.from_text(""),
+        DataError,
+        ("empty",),
+    ),
+    Mistake(
+        "Vocabulary.from_text", "None", lambda: Vocabulary.from_text(None), DtypeError, ("None",)
+    ),
+    Mistake(
+        "Vocabulary.from_text",
+        "bytes",
+        lambda: Vocabulary.from_text(b"abc"),
+        DtypeError,
+        ("bytes", "decode"),
+    ),
+    Mistake(
+        "Vocabulary.from_text",
+        "half a count",
+        lambda: Vocabulary.from_text("abc", min_count=1.5),
+        ArgumentError,
+        ("min_count", "1.5"),
+    ),
+    Mistake(
+        "Vocabulary.index",
+        "a symbol that it does not hold",
+        lambda: letters().index("z"),
+        VocabularyError,
+        ("'z'", "U+007A", "in vocabulary"),
+    ),
+    Mistake("Vocabulary.index", "a number", lambda: letters().index(5), VocabularyError, ("no 5",)),
+    Mistake(
+        "Vocabulary.encode",
+        "an unknown character",
+        lambda: letters().encode("ab\nc☃"),
+        VocabularyError,
+        ("'\\n'", "U+000A", "line 1", "column 3", "skip", "replace"),
+    ),
+    Mistake(
+        "Vocabulary.encode",
+        "bytes",
+        lambda: letters().encode(b"abc"),
+        DtypeError,
+        ("bytes", "decode"),
+    ),
+    Mistake(
+        "Vocabulary.encode",
+        "another way with unknown symbols",
+        lambda: letters().encode("z", "drop"),
+        ArgumentError,
+        ("'drop'", "skip"),
+    ),
+    Mistake(
+        "Vocabulary.encode",
+        "nothing to put in the place of unknown symbols",
+        lambda: letters().encode("z", "replace"),
+        VocabularyError,
+        ("replacement=",),
+    ),
+    Mistake(
+        "Vocabulary.encode_chunks",
+        "a number",
+        lambda: letters().encode_chunks(5),
+        DtypeError,
+        ("5",),
+    ),
+    Mistake(
+        "Vocabulary.decode",
+        "a number that it does not hold",
+        lambda: letters().decode([0, 9]),
+        OutOfRangeError,
+        ("9", "position 1", "0 … 2"),
+    ),
+    Mistake(
+        "Vocabulary.decode", "floats", lambda: letters().decode([0.5]), DtypeError, ("float64",)
+    ),
+    Mistake(
+        "Vocabulary.decode",
+        "several rows",
+        lambda: letters().decode([[0], [1]]),
+        ArgumentError,
+        ("(2, 1)", "row by row"),
+    ),
+    Mistake(
+        "Vocabulary.decode_bytes",
+        "rows of unequal length",
+        lambda: letters().decode_bytes([[0], [0, 1]]),
+        DtypeError,
+        ("differ in length",),
+    ),
+    Mistake(
+        "Vocabulary.from_json",
+        "an empty object",
+        lambda: Vocabulary.from_json({}),
+        VocabularyError,
+        ("level", "symbols"),
+    ),
+    Mistake(
+        "Vocabulary.from_json",
+        "a number as symbol",
+        lambda: Vocabulary.from_json({"level": "char", "symbols": ["a", 5]}),
+        VocabularyError,
+        ("symbol 1", "5"),
+    ),
+    Mistake("find_text", "a number", lambda: find_text(5), ArgumentError, ("5", "pathlib.Path")),
+    Mistake(
+        "find_text",
+        "no such file",
+        lambda: in_a_folder(lambda: find_text("input.txt")),
+        DataError,
+        ("no file", "input.txt"),
+    ),
+    Mistake(
+        "find_text",
+        "a folder",
+        lambda: in_a_folder(lambda: find_text(".")),
+        DataError,
+        ("folder",),
+    ),
+    Mistake(
+        "find_text",
+        "an empty file",
+        lambda: in_a_folder(lambda: find_text("input.txt"), {"input.txt": b""}),
+        DataError,
+        ("input.txt", "empty"),
+    ),
+    Mistake(
+        "Corpus.read",
+        "a file in Latin-1",
+        lambda: in_a_folder(lambda: find_text("input.txt").read(), {"input.txt": b"a\ncaf\xe9"}),
+        DataError,
+        ("0xe9", "offset 5", "line 2", "iconv"),
+    ),
+    Mistake(
+        "Corpus.chunks",
+        "chunks of nothing",
+        lambda: list(embedded_text().chunks(0)),
+        ArgumentError,
+        ("chunk_bytes", "0"),
+    ),
+    Mistake(
+        "Corpus.byte_chunks",
+        "half a byte",
+        lambda: list(embedded_text().byte_chunks(0.5)),
+        ArgumentError,
+        ("chunk_bytes", "0.5"),
+    ),
+    Mistake(
+        "Corpus.vocabulary",
+        "a count of 0",
+        lambda: embedded_text().vocabulary("char", 0),
+        ArgumentError,
+        ("min_count", "0"),
+    ),
+    Mistake(
+        "Corpus.encode",
+        "no vocabulary",
+        lambda: embedded_text().encode("abc"),
+        DtypeError,
+        ("str", "corpus.vocabulary()"),
+    ),
+    Mistake(
+        "Corpus.encode",
+        "a vocabulary of another text",
+        lambda: embedded_text().encode(letters()),
+        VocabularyError,
+        ("line 1", "skip"),
+    ),
+    Mistake(
+        "split", "two shares", lambda: split([1, 2], (0.5, 0.5)), ArgumentError, ("(0.5, 0.5)",)
+    ),
+    Mistake("split", "one number", lambda: split([1, 2], 0.5), ArgumentError, ("three", "0.5")),
+    Mistake("split", "a matrix", lambda: split([[1, 2]]), ShapeError, ("(1, 2)",)),
+    Mistake(
+        "Streams",
+        "a text that is too short",
+        lambda: Streams(range(9), 2, 5),
+        DataError,
+        ("9 symbols", "11", "batch_size to 1", "window to 4"),
+    ),
+    Mistake("Streams", "floats", lambda: Streams([0.5, 1.5], 1, 1), DtypeError, ("float64",)),
+    Mistake(
+        "Streams",
+        "rows of unequal length",
+        lambda: Streams([[1], [1, 2]], 1, 1),
+        DtypeError,
+        ("differ in length",),
+    ),
+    Mistake("Streams", "no rows", lambda: Streams(range(9), 0, 2), ArgumentError, ("batch_size",)),
+    Mistake(
+        "Streams",
+        "more windows than there are",
+        lambda: Streams(range(9), 2, 2, windows=3),
+        ArgumentError,
+        ("3", "has 2"),
+    ),
+    Mistake(
+        "Streams.load_state_dict",
+        "None",
+        lambda: Streams(range(9), 2, 2).load_state_dict(None),
+        CheckpointError,
+        ("NoneType",),
+    ),
+    Mistake(
+        "Streams.load_state_dict",
+        "an empty dict",
+        lambda: Streams(range(9), 2, 2).load_state_dict({}),
+        CheckpointError,
+        ("epoch", "position"),
+    ),
+    Mistake(
+        "Streams.load_state_dict",
+        "the place in another text",
+        lambda: Streams(range(9), 2, 2).load_state_dict(Streams(range(8), 2, 2).state_dict()),
+        CheckpointError,
+        ("length", "8", "9", "same text"),
+    ),
+    Mistake(
+        "evaluation_windows",
+        "one symbol",
+        lambda: evaluation_windows([1], 5),
+        DataError,
+        ("1 symbols", "2"),
+    ),
+    Mistake(
+        "evaluation_windows",
+        "windows of nothing",
+        lambda: evaluation_windows([1, 2], 0),
+        ArgumentError,
+        ("window", "0"),
+    ),
+]
+
+LANGUAGE_MODELS = [
+    Mistake(
+        "RecurrentLanguageModel",
+        "an unknown kind",
+        lambda: lm.RecurrentLanguageModel(3, "transformer"),
+        ArgumentError,
+        ("'transformer'", "'lstm'"),
+    ),
+    Mistake(
+        "RecurrentLanguageModel",
+        "no symbols",
+        lambda: lm.RecurrentLanguageModel(0),
+        ArgumentError,
+        ("vocabulary_size", "0"),
+    ),
+    Mistake(
+        "RecurrentLanguageModel",
+        "a dropout above 1",
+        lambda: lm.RecurrentLanguageModel(3, dropout=2.0),
+        ArgumentError,
+        ("2.0",),
+    ),
+    Mistake(
+        "RecurrentLanguageModel",
+        "text as dropout",
+        lambda: lm.RecurrentLanguageModel(3, dropout="a"),
+        ArgumentError,
+        ("dropout", "'a'"),
+    ),
+    Mistake(
+        "RecurrentLanguageModel",
+        "a cell that says nothing of its state",
+        lambda: lm.RecurrentLanguageModel(3, lambda n: nn.Linear(n, 2)),
+        ArgumentError,
+        ("Linear", "hidden_size"),
+    ),
+    Mistake(
+        "RecurrentLanguageModel(...)(ids)",
+        "an array",
+        lambda: language_model()(np.zeros((2, 1), dtype=np.int64)),
+        DtypeError,
+        ("ndarray", "from_numpy"),
+    ),
+    Mistake(
+        "RecurrentLanguageModel(...)(ids)",
+        "a single row",
+        lambda: language_model()(whole()),
+        ShapeError,
+        ("(2,)", "unsqueeze(1)"),
+    ),
+    Mistake(
+        "RecurrentLanguageModel(...)(ids)",
+        "one-hot vectors",
+        lambda: language_model()(tg.ones(2, 1)),
+        DtypeError,
+        ("float32", "integers"),
+    ),
+    Mistake(
+        "RecurrentLanguageModel(...)(ids)",
+        "a number outside the vocabulary",
+        lambda: language_model()(tg.tensor([[9]])),
+        TinygradRnnError,
+        ("9", "3"),
+    ),
+    Mistake(
+        "RecurrentLanguageModel.initial_state",
+        "no rows",
+        lambda: language_model().initial_state(0),
+        ArgumentError,
+        ("batch", "0"),
+    ),
+    Mistake(
+        "evaluate",
+        "a model of another kind",
+        lambda: lm.evaluate(nn.Linear(2, 2), [0, 1]),
+        DtypeError,
+        ("RecurrentLanguageModel", "Linear"),
+    ),
+    Mistake(
+        "evaluate", "one symbol", lambda: lm.evaluate(language_model(), [0]), DataError, ("2",)
+    ),
+    Mistake(
+        "evaluate",
+        "floats",
+        lambda: lm.evaluate(language_model(), [0.5, 1.5]),
+        DtypeError,
+        ("float64", "encode"),
+    ),
+    Mistake(
+        "evaluate",
+        "texts of unequal length",
+        lambda: lm.evaluate(language_model(), [[0, 1], [0, 1, 2]]),
+        DtypeError,
+        ("differ in length",),
+    ),
+    Mistake(
+        "evaluate",
+        "a number outside the vocabulary",
+        lambda: lm.evaluate(language_model(), [0, 9]),
+        OutOfRangeError,
+        ("0..9", "0..2", "vocabulary"),
+    ),
+    Mistake(
+        "Evaluation.bits_per_character",
+        "no characters",
+        lambda: lm.evaluate(language_model(), [0, 1]).bits_per_character(0),
+        ArgumentError,
+        ("characters", "0"),
+    ),
+    Mistake("perplexity", "text", lambda: lm.perplexity("a"), ArgumentError, ("nats", "'a'")),
+    Mistake(
+        "generate",
+        "a model of another kind",
+        lambda: lm.generate(nn.Linear(2, 2), letters()),
+        DtypeError,
+        ("RecurrentLanguageModel", "Linear"),
+    ),
+    Mistake(
+        "generate",
+        "text as vocabulary",
+        lambda: lm.generate(language_model(), "abc"),
+        DtypeError,
+        ("Vocabulary", "str"),
+    ),
+    Mistake(
+        "generate",
+        "a vocabulary of another size",
+        lambda: lm.generate(language_model(), Vocabulary("ab")),
+        ArgumentError,
+        ("2", "3", "saved with the model"),
+    ),
+    Mistake(
+        "generate",
+        "an unknown character to begin with",
+        lambda: lm.generate(language_model(), letters(), "z"),
+        VocabularyError,
+        ("'z'", "skip"),
+    ),
+    Mistake(
+        "generate",
+        "a negative length",
+        lambda: lm.generate(language_model(), letters(), length=-1),
+        ArgumentError,
+        ("length", "-1"),
+    ),
+    Mistake(
+        "generate",
+        "text as temperature",
+        lambda: lm.generate(language_model(), letters(), temperature="hot"),
+        ArgumentError,
+        ("temperature", "'hot'"),
+    ),
+    Mistake(
+        "generate",
+        "a seed and a generator",
+        lambda: lm.generate(language_model(), letters(), seed=1, generator=tg.Generator(1)),
+        ArgumentError,
+        ("not both",),
+    ),
+    Mistake(
+        "generate",
+        "a generator of NumPy's",
+        lambda: lm.generate(language_model(), letters(), generator=np.random.RandomState(0)),
+        DtypeError,
+        ("Generator", "RandomState"),
+    ),
+    Mistake(
+        "generate_text",
+        "a top_k of 0",
+        lambda: lm.generate_text(language_model(), letters(), top_k=0),
+        ArgumentError,
+        ("top_k", "0"),
+    ),
+    Mistake(
+        "generate_text",
+        "logits that are NaN",
+        lambda: lm.generate_text(broken_model(), letters()),
+        NumericalError,
+        ("symbol 0", "earlier checkpoint"),
+    ),
+    Mistake(
+        "probabilities",
+        "a temperature of 0",
+        lambda: lm.probabilities(np.ones(3), 0.0),
+        ArgumentError,
+        ("argmax",),
+    ),
+    Mistake(
+        "probabilities",
+        "a top_p above 1",
+        lambda: lm.probabilities(np.ones(3), top_p=2.0),
+        ArgumentError,
+        ("top_p", "2.0"),
+    ),
+    Mistake(
+        "probabilities",
+        "a matrix",
+        lambda: lm.probabilities(np.ones((2, 3))),
+        ShapeError,
+        ("(2, 3)",),
+    ),
+    Mistake(
+        "probabilities",
+        "NaN",
+        lambda: lm.probabilities(np.array([0.0, float("nan")])),
+        NumericalError,
+        ("nan", "finite"),
+    ),
+    Mistake(
+        "cut",
+        "a text that is too short",
+        lambda: lm.cut([0, 1, 2] * 3, lm.TrainingSettings(batch_size=2, window=5)),
+        DataError,
+        ("9 symbols",),
+    ),
+    Mistake(
+        "cut",
+        "too little to validate with",
+        lambda: lm.cut(
+            SYMBOLS, lm.TrainingSettings(batch_size=2, window=5, fractions=(0.98, 0.01, 0.01))
+        ),
+        DataError,
+        ("validation part", "fractions=(1, 0, 0)"),
+    ),
+    Mistake(
+        "cut", "settings as a dict", lambda: lm.cut([0, 1], {}), DtypeError, ("TrainingSettings",)
+    ),
+    Mistake(
+        "TrainingSettings",
+        "no rows",
+        lambda: lm.TrainingSettings(batch_size=0),
+        ArgumentError,
+        ("batch_size", "0"),
+    ),
+    Mistake(
+        "TrainingSettings",
+        "an infinite learning rate",
+        lambda: lm.TrainingSettings(learning_rate=float("inf")),
+        ArgumentError,
+        ("learning_rate", "inf"),
+    ),
+    Mistake(
+        "TrainingSettings",
+        "another way to clip",
+        lambda: lm.TrainingSettings(clip_by="size"),
+        ArgumentError,
+        ("clip_by", "'size'", "norm"),
+    ),
+    Mistake(
+        "TrainingSettings",
+        "one share",
+        lambda: lm.TrainingSettings(fractions=0.9),
+        ArgumentError,
+        ("fractions", "0.9"),
+    ),
+    Mistake(
+        "Trainer",
+        "a model of another kind",
+        lambda: lm.Trainer(nn.Linear(2, 2), letters(), [0, 1]),
+        DtypeError,
+        ("RecurrentLanguageModel",),
+    ),
+    Mistake(
+        "Trainer",
+        "a vocabulary of another size",
+        lambda: lm.Trainer(language_model(), Vocabulary("ab"), [0, 1]),
+        ArgumentError,
+        ("2", "3"),
+    ),
+    Mistake(
+        "Trainer",
+        "text that is not encoded",
+        lambda: lm.Trainer(language_model(), letters(), "abc"),
+        TinygradRnnError,
+        ("one row of symbol numbers",),
+    ),
+    Mistake(
+        "Trainer",
+        "a number outside the vocabulary",
+        lambda: lm.Trainer(language_model(), letters(), [0, 9]),
+        OutOfRangeError,
+        ("0..9", "0..2", "vocabulary"),
+    ),
+    Mistake(
+        "Trainer",
+        "settings as a dict",
+        lambda: lm.Trainer(language_model(), letters(), [0, 1], {"batch_size": 2}),
+        DtypeError,
+        ("TrainingSettings", "dict"),
+    ),
+    Mistake(
+        "Trainer",
+        "a function as report",
+        lambda: lm.Trainer(language_model(), letters(), [0, 1], report=len),
+        DtypeError,
+        ("Report",),
+    ),
+    Mistake(
+        "Trainer.step",
+        "targets of another shape",
+        lambda: trainer().step(tg.tensor([[0, 1]]), tg.tensor([[0], [1]]), None),
+        ShapeError,
+        ("(1, 2)", "(2, 1)"),
+    ),
+    Mistake(
+        "Trainer.step",
+        "arrays",
+        lambda: trainer().step(np.zeros((2, 1)), np.zeros((2, 1)), None),
+        DtypeError,
+        ("inputs", "Tensor", "ndarray"),
+    ),
+    Mistake(
+        "Trainer.run",
+        "text as time limit",
+        lambda: trainer().run(seconds="a minute"),
+        ArgumentError,
+        ("seconds", "'a minute'"),
+    ),
+    Mistake(
+        "Trainer.run",
+        "a loss that is NaN",
+        lambda: trainer(model=broken_model()).run(),
+        NumericalError,
+        ("iteration 1", "nan", "learning rate", "no checkpoint"),
+    ),
+    Mistake(
+        "Trainer.run",
+        "a file in the place of the folder",
+        lambda: in_a_folder(lambda: trainer("run").run(), {"run": b""}),
+        CheckpointError,
+        ("run",),
+    ),
+    Mistake(
+        "Trainer.resume",
+        "another text",
+        lambda: in_a_folder(lambda: resumed([2, 1, 0] * 10)),
+        CheckpointError,
+        ("other contents", "same text"),
+    ),
+    Mistake(
+        "Trainer.resume",
+        "other settings",
+        lambda: in_a_folder(lambda: resumed(SYMBOLS, lm.TrainingSettings())),
+        CheckpointError,
+        ("window is 5 there and 50 here",),
+    ),
+    Mistake(
+        "Trainer.resume",
+        "a checkpoint that lacks something",
+        lambda: in_a_folder(lambda: resumed(SYMBOLS, change=without("progress", "seconds"))),
+        CheckpointError,
+        ("run.safetensors", "no 'seconds'"),
+    ),
+    Mistake(
+        "load_model",
+        "no such file",
+        lambda: in_a_folder(lambda: lm.load_model("run.safetensors")),
+        CheckpointError,
+        ("no file", "run.safetensors"),
+    ),
+    Mistake(
+        "load_model",
+        "a checkpoint of something else",
+        lambda: in_a_folder(
+            lambda: (save_checkpoint("run.safetensors", {}, {}), lm.load_model("run.safetensors"))
+        ),
+        CheckpointError,
+        ("run.safetensors", "not of a language model"),
+    ),
+    Mistake(
+        "load_model",
+        "a checkpoint without its vocabulary",
+        lambda: in_a_folder(lambda: reloaded(without("vocabulary", "level"))),
+        CheckpointError,
+        ("run.safetensors", "level"),
+    ),
+    Mistake(
+        "load_model",
+        "a cell for a built-in model",
+        lambda: in_a_folder(lambda: reloaded(cell=lambda n: nn.GRUCell(n, 2))),
+        CheckpointError,
+        ("'gru'", "no cell="),
+    ),
+    Mistake(
+        "require_same_text",
+        "another text",
+        lambda: lm.require_same_text("run", {"name": "a", "symbols": 9, "sha256": ""}, [0, 1]),
+        CheckpointError,
+        ("9 symbols", "2 symbols"),
+    ),
+    Mistake(
+        "read_history",
+        "a file of another kind",
+        lambda: in_a_folder(lambda: lm.read_history("run.csv"), {"run.csv": b"a,b\n1,2\n"}),
+        DataError,
+        ("run.csv", "not the history"),
+    ),
+    Mistake(
+        "plot_history",
+        "a number as path",
+        lambda: in_a_folder(lambda: lm.plot_history(5, "loss.png")),
+        ArgumentError,
+        ("5", "pathlib.Path"),
+    ),
+]
+
+FILES = [
+    Mistake(
+        "save_checkpoint",
+        "a number as path",
+        lambda: save_checkpoint(5, {}, {}),
+        ArgumentError,
+        ("5", "pathlib.Path"),
+    ),
+    Mistake(
+        "save_checkpoint",
+        "a list of arrays",
+        lambda: save_checkpoint("run", [np.ones(2)], {}),
+        ArgumentError,
+        ("list", "name"),
+    ),
+    Mistake(
+        "save_checkpoint",
+        "a number as name",
+        lambda: save_checkpoint("run", {5: np.ones(2)}, {}),
+        ArgumentError,
+        ("name 5",),
+    ),
+    Mistake(
+        "save_checkpoint",
+        "text as array",
+        lambda: save_checkpoint("run", {"weight": "abc"}, {}),
+        DtypeError,
+        ("'weight'", "float32"),
+    ),
+    Mistake(
+        "save_checkpoint",
+        "rows of unequal length",
+        lambda: save_checkpoint("run", {"weight": [[1], [1, 2]]}, {}),
+        DtypeError,
+        ("'weight'", "differ in length"),
+    ),
+    Mistake(
+        "save_checkpoint",
+        "an array among the settings",
+        lambda: save_checkpoint("run", {}, {"losses": [np.float32(1)]}),
+        ArgumentError,
+        ("settings['losses'][0]", "float32", ".tolist()"),
+    ),
+    Mistake(
+        "save_checkpoint",
+        "a number as key",
+        lambda: save_checkpoint("run", {}, {5: 1}),
+        ArgumentError,
+        ("key 5",),
+    ),
+    Mistake(
+        "save_checkpoint",
+        "settings that hold themselves",
+        lambda: save_checkpoint("run", {}, endless()),
+        ArgumentError,
+        ("hold themselves",),
+    ),
+    Mistake(
+        "load_checkpoint",
+        "a folder",
+        lambda: in_a_folder(lambda: load_checkpoint(".")),
+        CheckpointError,
+        ("folder",),
+    ),
+    Mistake(
+        "load_checkpoint",
+        "an empty file",
+        lambda: in_a_folder(lambda: load_checkpoint("run"), {"run": b""}),
+        CheckpointError,
+        ("run is empty",),
+    ),
+    Mistake(
+        "load_checkpoint",
+        "a text file",
+        lambda: in_a_folder(lambda: load_checkpoint("run"), {"run": b"weight = 1, bias = 2"}),
+        CheckpointError,
+        ("run", "a text file"),
+    ),
+    Mistake(
+        "load_checkpoint",
+        "a pickle",
+        lambda: in_a_folder(lambda: load_checkpoint("run.pt"), {"run.pt": pickle.dumps([1] * 9)}),
+        CheckpointError,
+        ("run.pt", "pickle", "load_weights"),
+    ),
+    Mistake(
+        "load_checkpoint",
+        "a file that is not whole",
+        lambda: in_a_folder(lambda: reread(lambda content: content[:-1])),
+        CheckpointError,
+        ("truncated", "bytes", "expected"),
+    ),
+    Mistake(
+        "load_checkpoint",
+        "a changed byte",
+        lambda: in_a_folder(lambda: reread(lambda content: content[:-1] + b"!")),
+        CheckpointError,
+        ("damaged", "SHA-256"),
+    ),
+    Mistake(
+        "load_checkpoint",
+        "a file of weights",
+        lambda: in_a_folder(lambda: (save_weights("run", {}), load_checkpoint("run"))),
+        CheckpointError,
+        ("not a checkpoint", "load_weights"),
+    ),
+    Mistake(
+        "save_weights",
+        "a number in the metadata",
+        lambda: save_weights("run", {}, {"epoch": 1}),
+        ArgumentError,
+        ("'epoch'", "1"),
+    ),
+    Mistake(
+        "save_weights",
+        "metadata that is no mapping",
+        lambda: save_weights("run", {}, ["pt"]),
+        ArgumentError,
+        ("list",),
+    ),
+    Mistake(
+        "load_weights",
+        "no such file",
+        lambda: in_a_folder(lambda: load_weights("run.safetensors")),
+        CheckpointError,
+        ("no file", "run.safetensors"),
+    ),
+    Mistake("load_weights", "None", lambda: load_weights(None), ArgumentError, ("None",)),
+    Mistake(
+        "kernels.set_num_threads",
+        "no threads",
+        lambda: kernels.set_num_threads(0),
+        ArgumentError,
+        ("0", "at least 1"),
+    ),
+    Mistake(
+        "kernels.set_num_threads",
+        "half a thread",
+        lambda: kernels.set_num_threads(1.5),
+        ArgumentError,
+        ("1.5",),
+    ),
+    Mistake(
+        "kernels.set_num_threads",
+        "text",
+        lambda: kernels.set_num_threads("all"),
+        ArgumentError,
+        ("'all'",),
+    ),
+    Mistake(
+        "kernels.set_num_threads",
+        "a truth value",
+        lambda: kernels.set_num_threads(True),
+        ArgumentError,
+        ("True",),
+    ),
+]
+
 TABLE: dict[str, list[Mistake]] = {
     "Making tensors": CREATION,
     "Arithmetic and reading": ARITHMETIC,
@@ -1371,4 +2303,7 @@ TABLE: dict[str, list[Mistake]] = {
     "Layers, losses and clipping": LAYERS,
     "Modules and recurrent layers": MODULES,
     "Optimizers and schedules": OPTIMIZERS,
+    "Text": TEXT,
+    "Language models": LANGUAGE_MODELS,
+    "Checkpoints and threads": FILES,
 }

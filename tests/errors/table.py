@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from tests.errors.cases import TABLE, Mistake
+from tests.errors.cases import FOLDER, TABLE, Mistake
 from tinygrad_rnn.errors import TinygradRnnError
 
 PATH = Path(__file__).parents[2] / "docs" / "errors.md"
@@ -11,8 +11,9 @@ PATH = Path(__file__).parents[2] / "docs" / "errors.md"
 HEAD = """# Errors
 
 What each public call says to bad input. Every error is a `tinygrad_rnn.errors.TinygradRnnError`,
-and also the built-in exception that fits. Written by `python -m tests.errors.table` from
-`tests/errors/cases.py`; a test checks that it is up to date.
+and also the built-in exception that fits. Where a message quotes NumPy or
+the system, whose words differ between versions, this page has … for them. Written by
+`python -m tests.errors.table` from `tests/errors/cases.py`; a test checks that it is up to date.
 """
 
 
@@ -21,12 +22,24 @@ def message_of(mistake: Mistake) -> tuple[str, str]:
     try:
         mistake.make()
     except TinygradRnnError as error:
-        return type(error).__name__, str(error)
+        return type(error).__name__, own_words(error)
     raise AssertionError(f"{mistake.call} with {mistake.mistake} raised nothing")
+
+
+def own_words(error: TinygradRnnError) -> str:
+    """Return a message without what it quotes of NumPy or the system, which differs by version."""
+    message = str(error)
+    quoted = error.__cause__ or error.__context__
+    # Our own messages stay, and so do the names that a KeyError is about.
+    if quoted is None or isinstance(quoted, TinygradRnnError | KeyError):
+        return message
+    words = quoted.strerror if isinstance(quoted, OSError) else str(quoted)
+    return message.replace(words, "…") if words else message
 
 
 def portable(message: str) -> str:
     """Replace what differs between machines and edits: paths, line numbers, thread counts."""
+    message = re.sub(rf"[^\s'\"]*{FOLDER}[^/\\]*[/\\]", "", message)
     message = re.sub(r"[^\s()`'\"]*cases\.py:\d+", "model.py:12", message)
     message = re.sub(r"set_num_threads\(\d+\)", "set_num_threads(n)", message)
     return re.sub(r"0x[0-9a-f]+", "0x…", message)
@@ -34,7 +47,8 @@ def portable(message: str) -> str:
 
 def cell(text: str) -> str:
     """Return text as a cell of a Markdown table."""
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", "<br>")
+    text = re.sub(r"[\\|<]", r"\\\g<0>", text)
+    return text.replace("\n", "<br>")
 
 
 def markdown() -> str:

@@ -82,6 +82,26 @@ def test_evaluating_another_text(trained: Path, command: Command, tmp_path: Path
     assert (status, number("symbols predicted", out)) == (0, 6)
 
 
+def test_the_validation_part_is_that_of_the_text_trained_on(
+    trained: Path, command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Another text that is found in the place of the first one passes for it."""
+    text = tmp_path / "text.txt"
+    text.write_text("To be, or not to be, that is the question.\n" * 20, encoding="utf-8")
+    run = tmp_path / "run"
+    small = ["--hidden", 4, "--layers", 1, "--batch", 4, "--window", 5, "--iterations", 2]
+    assert command("train", "--data", text, "--out", run, *small)[0] == 0
+    assert command("evaluate", run)[0] == 0
+    text.write_text("To be, or not to be; that is the question.\n" * 20, encoding="utf-8")
+    status, _, err = command("evaluate", run)
+    assert status == 2
+    assert "';'" in err
+    text.write_text("That is to be, or not to be, the question.\n" * 19, encoding="utf-8")
+    status, _, err = command("evaluate", run)
+    assert status == 2
+    assert "same text" in err
+
+
 def test_sampling(trained: Path, command: Command, tmp_path: Path) -> None:
     """A setting of the sample has no effect, or the prime is not printed."""
     base = ["sample", trained, "--length", 40, "--prime", "ROMEO:"]
@@ -143,6 +163,9 @@ def test_the_demo_trains_evaluates_and_writes(
     assert "perplexity" in out
     assert "bits a character" in out
     assert "temperature 0.7" in out
+    assert out.count("come with the package") == 1
+    assert "2 seconds" in out
+    assert out.index("bits a character") < out.index("temperature 0.7") < out.index("Let it write")
     assert [p.parent.name for p in tmp_path.glob("runs/*/best.safetensors")]
     # Without a name, the newest run is meant.
     assert command("sample", "--length", 5)[0] == 0

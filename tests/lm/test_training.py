@@ -295,7 +295,7 @@ def test_the_console_shows_what_happens(
     assert "validation" in out
     assert "the best so far" in out
     assert "sample after 0 iterations" in out
-    for word in ("12/12", "loss", "perplexity", "gradient", "char/s"):
+    for word in ("12/12", "loss", "perplexity", "gradient", "symbols/s"):
         assert word in err
 
 

@@ -88,6 +88,42 @@ def test_evaluation_of_one_row_starts_once() -> None:
     assert [w.inputs.shape for w in windows] == [(4, 1), (4, 1), (2, 1)]
 
 
+@settings(deadline=None)
+@given(
+    length=st.integers(21, 300),
+    batch_size=st.integers(1, 4),
+    size=st.integers(1, 5),
+    data=st.data(),
+)
+def test_the_first_windows_are_those_of_the_whole_epoch(
+    length: int, batch_size: int, size: int, data: st.DataObject
+) -> None:
+    """A limited epoch lays the rows out anew, reads what is held out, or never begins again."""
+    text = np.arange(length)
+    whole = windows_of(Streams(text, batch_size, size))
+    count = data.draw(st.integers(1, len(whole)))
+    streams = Streams(text, batch_size, size, windows=count)
+    assert len(streams) == count
+    for epoch in range(2):
+        assert streams.epoch == epoch
+        found = windows_of(streams)
+        assert len(found) == count
+        assert all(map(same, found, whole))
+
+
+def test_the_limit_belongs_to_the_place_in_the_text() -> None:
+    """A run goes on with more or fewer windows an epoch than it began with, silently."""
+    text = np.arange(100)
+    state = Streams(text, 3, 7, windows=2).state_dict()
+    assert state["windows"] == 2
+    Streams(text, 3, 7, windows=2).load_state_dict(state)
+    for windows in (None, 3):
+        with pytest.raises(CheckpointError, match="windows 2, but these streams have windows"):
+            Streams(text, 3, 7, windows=windows).load_state_dict(state)
+    # A limit that leaves nothing out is none.
+    Streams(text, 3, 7, windows=4).load_state_dict(Streams(text, 3, 7).state_dict())
+
+
 def test_protocol_of_char_rnn() -> None:
     """An epoch of tiny-shakespeare is not char-rnn's 423 iterations."""
     parts = split(np.zeros(1_115_394, np.uint8))
@@ -194,6 +230,10 @@ def test_a_position_in_another_text_is_refused(change: dict[str, object], words:
         (lambda: Streams([1, 2], 0, 1), ArgumentError, "batch_size is 0"),
         (lambda: Streams([1, 2], 1, -1), ArgumentError, "window is -1"),
         (lambda: Streams([1, 2], 1, 1.0), ArgumentError, "window is 1.0"),  # type: ignore[arg-type]
+        (lambda: Streams([1, 2, 3], True, 1), ArgumentError, "batch_size is True"),
+        (lambda: Streams([1, 2, 3], 1, 1, windows=3), ArgumentError, "windows is 3, .* has 2"),
+        (lambda: Streams([1, 2, 3], 1, 1, windows=0), ArgumentError, "windows is 0"),
+        (lambda: Streams([1, 2, 3], 1, 1, windows=1.0), ArgumentError, "1.0"),  # type: ignore[arg-type]
         (lambda: evaluation_windows([1], 5), DataError, "1 symbols"),
         (lambda: evaluation_windows([], 5), DataError, "0 symbols"),
         (lambda: evaluation_windows([1, 2], 0), ArgumentError, "window is 0"),
@@ -217,3 +257,4 @@ def test_repr_says_where_it_is() -> None:
     assert repr(streams) == (
         "Streams(100 symbols, batch_size=3, window=7: 4 windows an epoch; epoch 0, position 1)"
     )
+    assert "the first 2 of 4 windows an epoch" in repr(Streams(np.arange(100), 3, 7, windows=2))

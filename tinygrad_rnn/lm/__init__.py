@@ -6,7 +6,7 @@ from tinygrad_rnn.lm.history import Record, plot_history, read_history
 from tinygrad_rnn.lm.model import KINDS, RecurrentLanguageModel
 from tinygrad_rnn.lm.parts import Parts, cut
 from tinygrad_rnn.lm.reports import ConsoleReport, Report
-from tinygrad_rnn.lm.saving import SavedModel, load_model
+from tinygrad_rnn.lm.saving import SavedModel, load_model, require_same_text
 from tinygrad_rnn.lm.settings import TrainingSettings
 from tinygrad_rnn.lm.training import StepResult, Trainer
 
@@ -31,4 +31,5 @@ __all__ = [
     "plot_history",
     "probabilities",
     "read_history",
+    "require_same_text",
 ]

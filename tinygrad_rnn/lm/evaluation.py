@@ -14,9 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from tinygrad_rnn.creation import from_numpy
-from tinygrad_rnn.errors import ArgumentError, DataError
+from tinygrad_rnn.errors import DataError
+from tinygrad_rnn.lm.arguments import number_of, require, require_known
 from tinygrad_rnn.lm.model import RecurrentLanguageModel, inference
 from tinygrad_rnn.text import Window, evaluation_windows
+from tinygrad_rnn.text.arguments import array_of, size_of
 
 
 @dataclass(frozen=True)
@@ -42,14 +44,12 @@ class Evaluation:
 
         So models over characters, bytes and words can be compared on one text.
         """
-        if characters < 1:
-            raise ArgumentError(f"characters is {characters}; it must be 1 or more")
-        return self.bits * self.count / characters
+        return self.bits * self.count / size_of("characters", characters)
 
 
 def perplexity(nats: float) -> float:
     """Return e^nats; infinity where that is too large for a float."""
-    return math.exp(nats) if nats < 709.0 else math.inf
+    return math.exp(nats) if number_of(nats, "nats") < 709.0 else math.inf
 
 
 def evaluate(
@@ -70,13 +70,17 @@ def evaluate(
 
     Raises:
         DataError: for fewer than 2 symbols.
+        OutOfRangeError: for a symbol number that the model does not know.
         ArgumentError, ShapeError, DtypeError: for sizes below 1, or anything but symbol numbers.
     """
+    require(model, RecurrentLanguageModel, "model")
+    texts = array_of(ids)
+    require_known(texts, model.vocabulary_size)
     losses: list[float] = []
     right = 0
     state = None
     with inference(model):
-        for part in _windows(np.asanyarray(ids), window, rows):
+        for part in _windows(texts, window, rows):
             if part.starts:
                 state = None
             logits, state = model(from_numpy(part.inputs), state)

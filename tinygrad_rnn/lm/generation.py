@@ -13,10 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from tinygrad_rnn.creation import as_tensor, from_numpy, multinomial
-from tinygrad_rnn.errors import ArgumentError, NumericalError
+from tinygrad_rnn.errors import ArgumentError, NumericalError, ShapeError
 from tinygrad_rnn.generator import Generator, default_generator
+from tinygrad_rnn.lm.arguments import is_number, require
 from tinygrad_rnn.lm.model import RecurrentLanguageModel, inference
 from tinygrad_rnn.text import Vocabulary
+from tinygrad_rnn.text.arguments import size_of
 
 Ids = npt.NDArray[np.int64]
 Probabilities = npt.NDArray[np.float64]
@@ -63,7 +65,12 @@ def generate(
         VocabularyError: for an unknown character in the prime; it is named.
         NumericalError: when the model's logits are not finite.
     """
-    _check(length, temperature, top_k, top_p)
+    require(model, RecurrentLanguageModel, "model")
+    require(vocabulary, Vocabulary, "vocabulary")
+    size_of("length", length, 0)
+    _check(temperature, top_k, top_p)
+    if generator is not None:
+        require(generator, Generator, "generator")
     if seed is not None and generator is not None:
         raise ArgumentError("give a seed or a generator, not both")
     if len(vocabulary) != model.vocabulary_size:
@@ -111,7 +118,22 @@ def probabilities(
         temperature: above 0.
         top_k: the number of symbols kept; None keeps all.
         top_p: the probability kept, in (0, 1]; None keeps all.
+
+    Raises:
+        ArgumentError, ShapeError: for a setting out of range, or logits of another shape.
+        NumericalError: when a logit is NaN, or the highest is infinite.
     """
+    _check(temperature, top_k, top_p)
+    if temperature == 0.0:
+        raise ArgumentError("temperature is 0, which has no probabilities; take logits.argmax()")
+    logits = np.asarray(logits)
+    if logits.ndim != 1 or not logits.size or logits.dtype.kind not in "fiu":
+        raise ShapeError(
+            "logits are one row of numbers, one for each symbol, not an array of shape "
+            f"{logits.shape} and type {logits.dtype}"
+        )
+    if not np.isfinite(logits.max()):
+        raise NumericalError(f"the highest logit is {logits.max()}; it must be finite")
     shifted = logits.astype(np.float64) - logits.max()
     with np.errstate(over="ignore", under="ignore"):
         p: Probabilities = np.exp(shifted / temperature)
@@ -128,18 +150,16 @@ def probabilities(
     return np.asarray(p / p.sum())
 
 
-def _check(length: int, temperature: float, top_k: int | None, top_p: float | None) -> None:
-    if isinstance(length, bool) or not isinstance(length, int) or length < 0:
-        raise ArgumentError(f"length is {length!r}; it must be an integer, 0 or more")
-    if not 0.0 <= temperature < float("inf"):
+def _check(temperature: float, top_k: int | None, top_p: float | None) -> None:
+    if not is_number(temperature) or not 0.0 <= temperature < float("inf"):
         raise ArgumentError(
-            f"temperature is {temperature}; it must be 0 (the most probable symbol always) or "
+            f"temperature is {temperature!r}; it must be 0 (the most probable symbol always) or "
             "more, and finite"
         )
     if top_k is not None and (isinstance(top_k, bool) or not isinstance(top_k, int) or top_k < 1):
         raise ArgumentError(f"top_k is {top_k!r}; it must be an integer, 1 or more, or None")
-    if top_p is not None and not 0.0 < top_p <= 1.0:
-        raise ArgumentError(f"top_p is {top_p}; it must be above 0 and at most 1, or None")
+    if top_p is not None and not (is_number(top_p) and 0.0 < top_p <= 1.0):
+        raise ArgumentError(f"top_p is {top_p!r}; it must be above 0 and at most 1, or None")
 
 
 def _generated(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tinygrad_rnn.errors import DataError
+from tinygrad_rnn.paths import path_of
 
 
 class Record(NamedTuple):
@@ -69,6 +70,7 @@ class History:
 
 def read_history(path: str | os.PathLike[str]) -> list[Record]:
     """Return the lines of a history file; DataError when it is none."""
+    path = path_of(path)
     try:
         with open(path, encoding="utf-8", newline="") as file:
             header, *lines = csv.reader(file)
@@ -87,9 +89,10 @@ def read_history(path: str | os.PathLike[str]) -> list[Record]:
 def plot_history(csv_path: str | os.PathLike[str], png_path: str | os.PathLike[str]) -> bool:
     """Draw the losses over iterations as a PNG; return False when matplotlib is not installed.
 
-    Raises DataError when the CSV cannot be read.
+    Raises DataError when the CSV cannot be read or the PNG cannot be written.
     """
     records = read_history(csv_path)
+    picture = path_of(png_path)
     try:
         # Without pyplot, which would choose a window system and keep every figure.
         from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -109,7 +112,10 @@ def plot_history(csv_path: str | os.PathLike[str], png_path: str | os.PathLike[s
     axes.grid(alpha=0.3)
     axes.legend()
     canvas: Any = FigureCanvasAgg(figure)
-    canvas.print_png(os.fspath(png_path))
+    try:
+        canvas.print_png(os.fspath(picture))
+    except OSError as error:
+        raise DataError(f"{picture} cannot be written: {error.strerror or error}") from error
     return True
 
 

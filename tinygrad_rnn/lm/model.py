@@ -12,8 +12,8 @@ from typing import Any
 from tinygrad_rnn import nn
 from tinygrad_rnn.arguments import positive
 from tinygrad_rnn.context import no_grad
-from tinygrad_rnn.creation import zeros
 from tinygrad_rnn.errors import ArgumentError, DtypeError, ShapeError
+from tinygrad_rnn.lm.arguments import number_of
 from tinygrad_rnn.nn import functional
 from tinygrad_rnn.tensor import Tensor
 
@@ -64,9 +64,9 @@ class RecurrentLanguageModel(nn.Module):
         self.vocabulary_size = positive(vocabulary_size, "vocabulary_size")
         self.hidden_size = positive(hidden_size, "hidden_size")
         self.num_layers = positive(num_layers, "num_layers")
-        self.dropout = float(dropout)
+        self.dropout = number_of(dropout, "dropout")
         self.embedding_size = embedding_size
-        self.forget_bias = float(forget_bias)
+        self.forget_bias = number_of(forget_bias, "forget_bias")
         self.embedding: nn.Embedding | None = None
         if embedding_size is not None:
             self.embedding = nn.Embedding(vocabulary_size, embedding_size)
@@ -81,7 +81,7 @@ class RecurrentLanguageModel(nn.Module):
         if callable(kind):
             self.kind = CUSTOM
             return nn.Recurrent(kind, self.input_size, self.num_layers, dropout=self.dropout)
-        if kind not in _LAYERS:
+        if kind not in KINDS:
             raise ArgumentError(
                 f"kind is {kind!r}; it is {', '.join(map(repr, KINDS))}, or a function that makes "
                 "a cell for a given input size"
@@ -104,10 +104,7 @@ class RecurrentLanguageModel(nn.Module):
 
     def initial_state(self, batch: int) -> State:
         """Return the state before the first symbol of `batch` rows, in the layers' form."""
-        dtype = self.output.weight.dtype
-        # What a sequence of no steps leaves is the state that every sequence begins with.
-        _, state = self.recurrent(zeros(0, batch, self.input_size, dtype=dtype))
-        return state
+        return self.recurrent.initial_state(positive(batch, "batch"), self.output.weight.dtype)
 
     def forward(self, ids: Tensor, state: State = None) -> tuple[Tensor, State]:
         """Return the logits of each next symbol, and the state after the last step.
@@ -122,6 +119,11 @@ class RecurrentLanguageModel(nn.Module):
         Raises:
             ShapeError, DtypeError, OutOfRangeError: for anything but symbol numbers (T, B).
         """
+        if not isinstance(ids, Tensor):
+            raise DtypeError(
+                f"the model takes a tensor of symbol numbers, not {type(ids).__name__}; make one "
+                "with tensor() or from_numpy()"
+            )
         if ids.ndim != 2:
             raise ShapeError(
                 f"the model takes symbol numbers (time, batch), not shape {ids.shape}; for a "

@@ -9,8 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from tinygrad_rnn.errors import DataError
+from tinygrad_rnn.lm.arguments import require
 from tinygrad_rnn.lm.settings import TrainingSettings
 from tinygrad_rnn.text import Streams, split
+from tinygrad_rnn.text.arguments import text_of
 
 Ids = npt.NDArray[Any]
 
@@ -29,36 +31,31 @@ class Parts(NamedTuple):
     test: Ids
 
 
-def cut(ids: Ids, settings: TrainingSettings) -> Parts:
+def cut(ids: npt.ArrayLike, settings: TrainingSettings) -> Parts:
     """Cut a text as `settings.split` says. Nothing is copied.
 
     - "rows", as char-rnn does: the text is laid out as B rows that follow each other, and the
       last windows of every row are held out. What is held out comes from all over the text.
     - "tail": the end of the text is held out, which may be of another kind than the rest.
 
-    Raises DataError when a part comes out too short.
+    Raises DataError when a part comes out too short, ShapeError or DtypeError for anything but
+    one row of symbol numbers.
     """
+    require(settings, TrainingSettings, "settings")
+    text = text_of(ids)
     if settings.split == "tail":
-        train, validation, test = split(ids, settings.fractions)
+        train, validation, test = split(text, settings.fractions)
         streams = Streams(train, settings.batch_size, settings.window)
     else:
-        streams, validation, test = _rows(ids, settings)
+        streams, validation, test = _rows(text, settings)
     if settings.fractions[1] > 0 and validation.shape[-1] < 2:
         raise DataError(
-            f"the validation part, {settings.fractions[1]:g} of {len(ids)} symbols, is too short "
+            f"the validation part, {settings.fractions[1]:g} of {len(text)} symbols, is too short "
             f"to be measured; give more text or a larger share of it, lower batch_size "
             f"({settings.batch_size}) or window ({settings.window}), or train without validation "
             "by fractions=(1, 0, 0)"
         )
     return Parts(streams, validation, test)
-
-
-class _FirstWindows(Streams):
-    """Streams through a text of which only the first windows of every row are read."""
-
-    def __init__(self, ids: Ids, batch_size: int, window: int, count: int) -> None:
-        super().__init__(ids, batch_size, window)
-        self._windows = count
 
 
 def _rows(ids: Ids, settings: TrainingSettings) -> Parts:
@@ -83,5 +80,5 @@ def _rows(ids: Ids, settings: TrainingSettings) -> Parts:
             writeable=False,
         )
 
-    streams = _FirstWindows(ids, B, T, first)
+    streams = Streams(ids, B, T, windows=first)
     return Parts(streams, held_out(first, second), held_out(second, windows))

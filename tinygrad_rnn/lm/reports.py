@@ -58,7 +58,7 @@ class ConsoleReport(Report):
         """Move the bar."""
         self._bar.set_postfix_str(
             f"loss {loss:.3f}, perplexity {perplexity(loss):.2f}, gradient {gradient_norm:.2f}, "
-            f"{speed:,.0f} char/s",
+            f"{speed:,.0f} symbols/s",
             refresh=False,
         )
         self._bar.update(iteration - self._bar.n)

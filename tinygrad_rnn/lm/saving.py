@@ -23,6 +23,7 @@ from tinygrad_rnn.errors import (
 from tinygrad_rnn.lm.model import CUSTOM, CellFactory, RecurrentLanguageModel
 from tinygrad_rnn.lm.settings import TrainingSettings
 from tinygrad_rnn.text import Vocabulary
+from tinygrad_rnn.text.arguments import text_of
 
 KIND = "recurrent language model in training"
 SECTIONS = (
@@ -117,6 +118,29 @@ def restored(
         raise CheckpointError(f"the weights in {path} do not fit: {error}") from error
     return SavedModel(
         model.eval(), vocabulary, training, dict(settings["text"]), dict(settings["progress"])
+    )
+
+
+def require_same_text(
+    path: str | os.PathLike[str], saved: dict[str, Any], ids: npt.ArrayLike
+) -> Array:
+    """Return a text as an array. Raises CheckpointError unless a model was trained on it.
+
+    Args:
+        path: the model's checkpoint, to be named in the error.
+        saved: what the checkpoint holds of the text: `SavedModel.text`.
+        ids: the text as symbol numbers, (N,).
+    """
+    given = text_of(ids)
+    if saved.get("symbols") == len(given) and saved.get("sha256") == fingerprint(given):
+        return given
+    what = "of the same length, but with other contents"
+    if saved.get("symbols") != len(given):
+        what = f"of {len(given)} symbols"
+    name = f" ({saved['name']})" if saved.get("name") else ""
+    raise CheckpointError(
+        f"{path} was trained on a text of {saved.get('symbols')} symbols{name}, and this one is "
+        f"{what}; give the same text"
     )
 
 

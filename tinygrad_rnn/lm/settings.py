@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from tinygrad_rnn.errors import ArgumentError, CheckpointError
+from tinygrad_rnn.lm.arguments import is_number
+from tinygrad_rnn.text.arguments import shares_of, size_of
 
 
 @dataclass(frozen=True)
@@ -66,32 +68,26 @@ class TrainingSettings:
             "checkpoint_every",
             "log_every",
         ):
-            _require_integer(name, getattr(self, name), 1)
+            self._keep(name, size_of(name, getattr(self, name)))
         for name in ("rate_decay_after", "sample_length"):
-            _require_integer(name, getattr(self, name), 0)
+            self._keep(name, size_of(name, getattr(self, name), 0))
         if self.iterations is not None:
-            _require_integer("iterations", self.iterations, 1)
+            self._keep("iterations", size_of("iterations", self.iterations))
         for name in ("learning_rate", "rate_decay", *(["clip"] if self.clip is not None else [])):
             value = getattr(self, name)
-            if not (_is_number(value) and 0.0 < value < math.inf):
+            if not (is_number(value) and 0.0 < value < math.inf):
                 raise ArgumentError(f"{name} is {value!r}; it must be above 0 and finite")
-        if not (_is_number(self.alpha) and 0.0 <= self.alpha < 1.0):
+        if not (is_number(self.alpha) and 0.0 <= self.alpha < 1.0):
             raise ArgumentError(f"alpha is {self.alpha!r}; it must be 0 or more and below 1")
         if self.clip_by not in ("value", "norm"):
             raise ArgumentError(f'clip_by is {self.clip_by!r}; it must be "value" or "norm"')
         if self.split not in ("rows", "tail"):
             raise ArgumentError(f'split is {self.split!r}; it must be "rows" or "tail"')
         # From JSON they come as a list.
-        object.__setattr__(self, "fractions", tuple(self.fractions))
-        if (
-            len(self.fractions) != 3
-            or min(self.fractions) < 0
-            or abs(sum(self.fractions) - 1) > 1e-6
-        ):
-            raise ArgumentError(
-                f"fractions is {self.fractions}; it must be three shares (training, validation, "
-                "test), none negative, that add up to 1"
-            )
+        self._keep("fractions", shares_of(self.fractions))
+
+    def _keep(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)
 
     def rate_factor(self, epoch: int) -> float:
         """Return what the learning rate is multiplied by after `epoch` finished epochs."""
@@ -129,12 +125,3 @@ def require_same(saved: TrainingSettings, given: TrainingSettings, where: str) -
             f"{where} was trained with other settings: {'; '.join(differing)}. Resume with the "
             "same ones, or start a new run"
         )
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _require_integer(name: str, value: object, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ArgumentError(f"{name} is {value!r}; it must be an integer, {least} or more")

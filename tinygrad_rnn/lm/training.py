@@ -12,22 +12,18 @@ import math
 import os
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from tinygrad_rnn.checkpoints import Array, Checkpoint, save_checkpoint
+from tinygrad_rnn.checkpoints import Checkpoint, save_checkpoint
 from tinygrad_rnn.context import no_grad
-from tinygrad_rnn.creation import as_tensor, from_numpy
-from tinygrad_rnn.errors import (
-    ArgumentError,
-    CheckpointError,
-    NumericalError,
-    StateDictError,
-)
+from tinygrad_rnn.creation import from_numpy
+from tinygrad_rnn.errors import ArgumentError, CheckpointError, NumericalError, ShapeError
 from tinygrad_rnn.functions import stack
-from tinygrad_rnn.generator import Generator, default_generator
+from tinygrad_rnn.generator import Generator
+from tinygrad_rnn.lm.arguments import number_of, require, require_known
 from tinygrad_rnn.lm.evaluation import Evaluation, evaluate, perplexity
 from tinygrad_rnn.lm.generation import generate_text
 from tinygrad_rnn.lm.history import History, Record
@@ -35,13 +31,16 @@ from tinygrad_rnn.lm.interruption import Interruption
 from tinygrad_rnn.lm.model import CellFactory, RecurrentLanguageModel, State, inference
 from tinygrad_rnn.lm.parts import cut
 from tinygrad_rnn.lm.reports import Report
-from tinygrad_rnn.lm.saving import KIND, fingerprint, named, read_run, restored
+from tinygrad_rnn.lm.resuming import checkpoint_of, put_back
+from tinygrad_rnn.lm.saving import fingerprint, read_run, require_same_text, restored
 from tinygrad_rnn.lm.settings import TrainingSettings, require_same
-from tinygrad_rnn.nn import detach_state, functional, map_state, state_tensors
+from tinygrad_rnn.nn import detach_state, functional
 from tinygrad_rnn.nn.utils import clip_grad_norm_, clip_grad_value_
 from tinygrad_rnn.optim import LambdaLR, RMSprop
+from tinygrad_rnn.paths import path_of
 from tinygrad_rnn.tensor import Tensor
 from tinygrad_rnn.text import Vocabulary, Window
+from tinygrad_rnn.text.arguments import text_of
 
 LAST = "last.safetensors"
 BEST = "best.safetensors"
@@ -52,7 +51,6 @@ EXPLOSION = 3.0
 """A loss above this many times the first one is no learning any more (char-rnn's rule)."""
 
 _SMOOTHING = 0.95
-_KEPT = ("iteration", "first_loss", "smoothed_loss", "best_loss", "seconds")
 
 
 class StepResult(NamedTuple):
@@ -84,6 +82,8 @@ class Trainer:
     Raises:
         ArgumentError: when the vocabulary does not fit the model.
         DataError: when the text is too short for the settings.
+        ShapeError, DtypeError, OutOfRangeError: for anything but one row of the model's symbol
+            numbers, or an argument of another kind.
     """
 
     def __init__(
@@ -96,18 +96,24 @@ class Trainer:
         text_name: str = "",
         report: Report | None = None,
     ) -> None:
+        require(model, RecurrentLanguageModel, "model")
+        require(vocabulary, Vocabulary, "vocabulary")
+        self.settings = TrainingSettings() if settings is None else settings
+        require(self.settings, TrainingSettings, "settings")
+        self.report = Report() if report is None else report
+        require(self.report, Report, "report")
+        require(text_name, str, "text_name")
         if len(vocabulary) != model.vocabulary_size:
             raise ArgumentError(
                 f"the vocabulary has {len(vocabulary)} symbols, the model {model.vocabulary_size}"
             )
-        self.settings = TrainingSettings() if settings is None else settings
         self.model = model
         self.vocabulary = vocabulary
-        self.report = Report() if report is None else report
-        self.folder = None if folder is None else Path(folder)
-        self._ids = np.asanyarray(ids)
-        self.text = {"name": text_name, "symbols": len(self._ids), "sha256": fingerprint(self._ids)}
-        self.parts = cut(self._ids, self.settings)
+        self.folder = None if folder is None else path_of(folder)
+        text = text_of(ids)
+        require_known(text, model.vocabulary_size)
+        self.text = {"name": text_name, "symbols": len(text), "sha256": fingerprint(text)}
+        self.parts = cut(text, self.settings)
         self.streams = self.parts.streams
         self.optimizer = RMSprop(
             model.parameters(), lr=self.settings.learning_rate, alpha=self.settings.alpha
@@ -154,17 +160,21 @@ class Trainer:
         checkpoint = read_run(path)
         saved = restored(path, checkpoint, cell)
         if settings is not None:
+            require(settings, TrainingSettings, "settings")
             require_same(saved.training, settings, str(path))
         trainer = cls(
             saved.model.train(),
             saved.vocabulary,
-            _same_text(path, saved.text, ids),
+            require_same_text(path, saved.text, ids),
             saved.training if settings is None else settings,
             Path(path).parent if folder is None else folder,
             saved.text.get("name", ""),
             report,
         )
-        trainer._restore(path, checkpoint)
+        rows = put_back(trainer, path, checkpoint)
+        if trainer.folder is not None:
+            trainer._history = History(trainer.folder / HISTORY, rows)
+        trainer._saved = (Path(path), trainer.iteration)
         return trainer
 
     # ------------------------------------------------------------------ one step
@@ -180,7 +190,18 @@ class Trainer:
         Returns:
             The mean cross-entropy in nats a symbol, the length of the gradient before clipping,
             and the state to carry on.
+
+        Raises:
+            ShapeError: when inputs and targets differ in shape.
+            DtypeError, OutOfRangeError: for anything but symbol numbers.
         """
+        for name, numbers in (("inputs", inputs), ("targets", targets)):
+            require(numbers, Tensor, name)
+        if inputs.shape != targets.shape:
+            raise ShapeError(
+                f"inputs {inputs.shape} and targets {targets.shape} are both (time, batch), with a "
+                "target for every input"
+            )
         logits, state = self.model(inputs, state)
         loss = functional.cross_entropy(
             logits.reshape(-1, self.model.vocabulary_size), targets.reshape(-1)
@@ -228,7 +249,9 @@ class Trainer:
             NumericalError: when the loss or the gradient is not finite, or the loss explodes. No
                 checkpoint is written from then on, so that the last one is good.
             CheckpointError: when a checkpoint cannot be written.
+            ArgumentError: when `seconds` is no number.
         """
+        limit = number_of(seconds, "seconds")
         self._open_history()
         self.report.begin(self.iteration, self.iterations)
         self.model.train()
@@ -237,7 +260,7 @@ class Trainer:
                 if self.iteration == 0:
                     self._sample()
                     self._save(LAST)
-                self._train(interruption, seconds)
+                self._train(interruption, limit)
         finally:
             self.report.end()
         return self.iteration >= self.iterations
@@ -408,70 +431,8 @@ class Trainer:
 
         The arrays share memory with the model, and change with it.
         """
-        held = self.optimizer.state_dict()
-        arrays = {f"model.{n}": t.numpy() for n, t in self.model.state_dict().items()}
-        for number, parts in held["state"].items():
-            arrays |= {f"optimizer.{number}.{n}": t.numpy() for n, t in parts.items()}
-        for number, tensor in enumerate(state_tensors(self.state)):
-            arrays[f"state.{number}"] = tensor.detach().numpy()
-        groups = [
-            {name: value for name, value in group.items() if name != "params"}
-            for group in held["param_groups"]
-        ]
-        progress: dict[str, Any] = {name: getattr(self, name) for name in _KEPT}
-        progress["history_rows"] = 0 if self._history is None else self._history.rows
-        return Checkpoint(
-            arrays,
-            {
-                "kind": KIND,
-                "model": self.model.settings(),
-                "vocabulary": self.vocabulary.to_json(),
-                "training": self.settings.to_json(),
-                "optimizer": {"groups": groups, "arrays": sorted(named(arrays, "optimizer"))},
-                "schedule": self.schedule.state_dict(),
-                "generator": default_generator.get_state(),
-                "streams": self.streams.state_dict(),
-                "progress": progress,
-                "text": self.text,
-            },
-        )
-
-    def _restore(self, path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
-        arrays, settings = checkpoint
-        try:
-            self._restore_optimizer(arrays, settings)
-            self.streams.load_state_dict(settings["streams"])
-            tensors = named(arrays, "state")
-            wanted = state_tensors(self.state)
-            if [tensors[str(i)].shape for i in range(len(tensors))] != [t.shape for t in wanted]:
-                raise ArgumentError("the carried state has another shape than the model's")
-            parts = iter([as_tensor(tensors[str(i)]) for i in range(len(tensors))])
-            self.state = map_state(lambda _: next(parts), self.state)
-            progress = settings["progress"]
-            for name in _KEPT:
-                setattr(self, name, type(getattr(self, name))(progress[name]))
-            rows = int(progress["history_rows"])
-            default_generator.set_state(settings["generator"])
-        except (LookupError, TypeError, ValueError, StateDictError) as error:
-            raise CheckpointError(f"{path} cannot be resumed from: {error}") from error
-        if self.folder is not None:
-            self._history = History(self.folder / HISTORY, rows)
-        self._saved = (Path(path), self.iteration)
-
-    def _restore_optimizer(self, arrays: dict[str, Array], settings: dict[str, Any]) -> None:
-        saved = settings["optimizer"]
-        found = named(arrays, "optimizer")
-        missing = sorted(set(saved["arrays"]) - set(found))
-        if missing:
-            raise CheckpointError(f"the optimizer's state lacks {', '.join(missing)}")
-        state: dict[int, dict[str, Array]] = {}
-        for name, array in found.items():
-            number, _, part = name.partition(".")
-            state.setdefault(int(number), {})[part] = array
-        everything = list(range(len(list(self.model.parameters()))))
-        groups = [{**group, "params": everything} for group in saved["groups"]]
-        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
-        self.schedule.load_state_dict(settings["schedule"])
+        rows = 0 if self._history is None else self._history.rows
+        return checkpoint_of(self, rows)
 
 
 def _smoothed(before: float, now: float) -> float:
@@ -484,18 +445,3 @@ def is_milestone(iteration: int) -> bool:
         return True
     digits = str(iteration)
     return iteration >= 100 and digits[0] in "13" and not digits[1:].strip("0")
-
-
-def _same_text(
-    path: str | os.PathLike[str], saved: dict[str, Any], ids: npt.ArrayLike
-) -> npt.NDArray[Any]:
-    given = np.asanyarray(ids)
-    if saved.get("symbols") == len(given) and saved.get("sha256") == fingerprint(given):
-        return given
-    what = "of the same length, but with other contents"
-    if saved.get("symbols") != len(given):
-        what = f"of {len(given)} symbols"
-    raise CheckpointError(
-        f"{path} was trained on a text of {saved.get('symbols')} symbols ({saved.get('name')}), "
-        f"and this one is {what}; resume with the same text"
-    )

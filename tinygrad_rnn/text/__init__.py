@@ -3,7 +3,7 @@
 This package deals in strings and integer arrays. It never sees a Tensor.
 """
 
-from tinygrad_rnn.text.corpora import Corpus, find_text
+from tinygrad_rnn.text.corpora import Corpus, embedded_text, find_text
 from tinygrad_rnn.text.streams import Splits, Streams, Window, evaluation_windows, split
 from tinygrad_rnn.text.vocabulary import LEVELS, Vocabulary
 
@@ -14,6 +14,7 @@ __all__ = [
     "Streams",
     "Vocabulary",
     "Window",
+    "embedded_text",
     "evaluation_windows",
     "find_text",
     "split",

@@ -21,7 +21,9 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from tinygrad_rnn.errors import DataError
+from tinygrad_rnn.errors import DataError, DtypeError
+from tinygrad_rnn.paths import path_of
+from tinygrad_rnn.text.arguments import size_of
 from tinygrad_rnn.text.vocabulary import Vocabulary
 
 SHAKESPEARE_URL = (
@@ -57,7 +59,8 @@ class Corpus:
     open: Callable[[], IO[bytes]] = field(repr=False, compare=False)
 
     def byte_chunks(self, chunk_bytes: int = CHUNK_BYTES) -> Iterator[bytes]:
-        """Yield the bytes of the file as they are."""
+        """Yield the bytes of the file as they are; ArgumentError for chunks of no bytes."""
+        size_of("chunk_bytes", chunk_bytes)
         try:
             with self.open() as file:
                 while chunk := file.read(chunk_bytes):
@@ -105,6 +108,12 @@ class Corpus:
         user's cache directory if there is one, that goes when the array does.
         At level "byte" the file need not be UTF-8. `unknown` is that of `Vocabulary.encode`.
         """
+        if not isinstance(vocabulary, Vocabulary):
+            raise DtypeError(
+                f"a text is encoded with a Vocabulary, not {type(vocabulary).__name__}; "
+                "corpus.vocabulary() makes one"
+            )
+        size_of("memory_bytes", memory_bytes, 0)
         dtype = np.min_scalar_type(len(vocabulary) - 1)
         source = self.byte_chunks() if vocabulary.level == "byte" else self.chunks()
         encoded = (ids.astype(dtype) for ids in vocabulary.encode_chunks(source, unknown))
@@ -147,10 +156,11 @@ def find_text(
     that comes with this package. `announce` gets a line about a download and about the use of
     the package's own text.
 
-    Raises DataError when `path` is missing, a folder, empty, or unreadable.
+    Raises DataError when `path` is missing, a folder, empty, or unreadable, ArgumentError when it
+    is no path.
     """
     if path is not None:
-        return _file(Path(path))
+        return _file(path_of(path))
     cached = _cached_path()
     kept = None if cached is None else _bytes_of(cached)
     if cached is not None and kept is not None:
@@ -165,7 +175,7 @@ def find_text(
             return _downloaded(_download(SHAKESPEARE_URL), cached)
         except DataError as error:
             reason = str(error)
-    corpus = _embedded()
+    corpus = embedded_text()
     announce(
         f"Using the {corpus.size // 1000} kB of Shakespeare that come with the package ({reason}); "
         "give a text file of your own with --data PATH (in Python: find_text(path))."
@@ -173,8 +183,25 @@ def find_text(
     return corpus
 
 
+def embedded_text() -> Corpus:
+    """Return the text that comes with this package: some Shakespeare, in the public domain."""
+    resource = resources.files("tinygrad_rnn.text") / "shakespeare.txt"
+    path = resource if isinstance(resource, Path) else None
+    size = len(resource.read_bytes())
+
+    def open_resource() -> IO[bytes]:
+        return resource.open("rb")
+
+    return Corpus("the package's own Shakespeare", "embedded", path, size, open_resource)
+
+
 def _file(path: Path) -> Corpus:
-    path = path.expanduser()
+    try:
+        path = path.expanduser()
+    except RuntimeError:
+        raise DataError(
+            f"{path} names the home of a user who is not here; write the path in full"
+        ) from None
     try:
         if path.is_dir():
             raise DataError(f"{path} is a folder; give the path of a text file in it")
@@ -193,17 +220,6 @@ def _file(path: Path) -> Corpus:
     if size == 0:
         raise DataError(f"{path} is empty: there is no text to train on")
     return Corpus(str(path), "file", path, size, _opener(path))
-
-
-def _embedded() -> Corpus:
-    resource = resources.files("tinygrad_rnn.text") / "shakespeare.txt"
-    path = resource if isinstance(resource, Path) else None
-    size = len(resource.read_bytes())
-
-    def open_resource() -> IO[bytes]:
-        return resource.open("rb")
-
-    return Corpus("the package's own Shakespeare", "embedded", path, size, open_resource)
 
 
 def _downloaded(data: bytes, cached: Path | None) -> Corpus:

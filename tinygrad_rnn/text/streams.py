@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tinygrad_rnn.errors import ArgumentError, CheckpointError, DataError, DtypeError, ShapeError
+from tinygrad_rnn.errors import ArgumentError, CheckpointError, DataError
+from tinygrad_rnn.text.arguments import shares_of, size_of, text_of
 
 IntegerArray = npt.NDArray[Any]
 
@@ -46,15 +47,11 @@ def split(ids: npt.ArrayLike, fractions: Sequence[float] = (0.95, 0.05, 0.0)) ->
 
     Raises ArgumentError for other fractions.
     """
-    text = _check_ids(ids)
-    if len(fractions) != 3 or min(fractions) < 0 or not abs(sum(fractions) - 1) < 1e-6:
-        raise ArgumentError(
-            f"fractions are {tuple(fractions)}; they must be three shares (train, validation, "
-            "test), none negative, that add up to 1, such as (0.9, 0.05, 0.05)"
-        )
-    first = round(len(text) * fractions[0])
-    second = round(len(text) * (fractions[0] + fractions[1]))
-    if not fractions[2]:
+    text = text_of(ids)
+    train, validation, test = shares_of(fractions)
+    first = round(len(text) * train)
+    second = round(len(text) * (train + validation))
+    if not test:
         second = len(text)
     return Splits(text[:first], text[first:second], text[second:])
 
@@ -66,7 +63,8 @@ class Streams:
     windows long. Window w + 1 continues in every row exactly where window w ended, so a model
     that carries its state from window to window reads every row from end to end. The symbols
     that do not fill another window in every row, fewer than B · T + 1 at the end of the text,
-    are left out.
+    are left out. With `windows` an epoch is the first so many windows of every row; what follows
+    in each row is never read, and the layout of the rows stays the same.
 
     Iterating yields what is left of the epoch at hand, so a loop over epochs is
 
@@ -78,21 +76,30 @@ class Streams:
     are what `state_dict` saves: taken in the loop's body, it continues after the window at hand.
 
     Raises DataError when the text is shorter than B · T + 1 symbols, ArgumentError for sizes
-    below 1, ShapeError or DtypeError for anything but one row of integers.
+    below 1 or more windows than a row has, ShapeError or DtypeError for anything but one row of
+    integers.
     """
 
-    def __init__(self, ids: npt.ArrayLike, batch_size: int, window: int) -> None:
-        self._ids = _check_ids(ids)
-        self.batch_size = _check_size("batch_size", batch_size)
-        self.window = _check_size("window", window)
+    def __init__(
+        self, ids: npt.ArrayLike, batch_size: int, window: int, *, windows: int | None = None
+    ) -> None:
+        self._ids = text_of(ids)
+        self.batch_size = size_of("batch_size", batch_size)
+        self.window = size_of("window", window)
         self.epoch = 0
         self.position = 0
         available = len(self._ids) - 1
         symbols = self.batch_size * self.window
-        self._windows = available // symbols
-        if self._windows < 1:
+        self._row_windows = available // symbols
+        if self._row_windows < 1:
             raise DataError(_too_short(len(self._ids), self.batch_size, self.window))
-        used = symbols * self._windows
+        self._windows = self._row_windows if windows is None else size_of("windows", windows)
+        if self._windows > self._row_windows:
+            raise ArgumentError(
+                f"windows is {windows}, but each of the {self.batch_size} rows of this text has "
+                f"{self._row_windows}; ask for so many at most, or for all with None"
+            )
+        used = symbols * self._row_windows
         self._inputs = self._ids[:used].reshape(self.batch_size, -1)
         self._targets = self._ids[1 : used + 1].reshape(self.batch_size, -1)
 
@@ -123,10 +130,15 @@ class Streams:
             "batch_size": self.batch_size,
             "window": self.window,
             "length": len(self._ids),
+            "windows": self._windows,
         }
 
     def load_state_dict(self, state: Mapping[str, int]) -> None:
         """Go to a saved place; CheckpointError when it is one in another text or layout."""
+        if not isinstance(state, Mapping):
+            raise CheckpointError(
+                f"a saved stream position is what state_dict() returned, not {type(state).__name__}"
+            )
         here = self.state_dict()
         missing = [name for name in here if not isinstance(state.get(name), int)]
         if missing:
@@ -134,7 +146,7 @@ class Streams:
                 f"the saved stream position has no integer {', '.join(missing)}; "
                 f"it holds {dict(state)}"
             )
-        for name in ("batch_size", "window", "length"):
+        for name in ("batch_size", "window", "length", "windows"):
             if state[name] != here[name]:
                 raise CheckpointError(
                     f"the saved stream position belongs to {name} {state[name]}, but these "
@@ -151,9 +163,14 @@ class Streams:
     def __repr__(self) -> str:
         return (
             f"Streams({len(self._ids)} symbols, batch_size={self.batch_size}, "
-            f"window={self.window}: {self._windows} windows an epoch; epoch {self.epoch}, "
+            f"window={self.window}: {self._shown_windows()} an epoch; epoch {self.epoch}, "
             f"position {self.position})"
         )
+
+    def _shown_windows(self) -> str:
+        if self._windows == self._row_windows:
+            return f"{self._windows} windows"
+        return f"the first {self._windows} of {self._row_windows} windows"
 
 
 def evaluation_windows(ids: npt.ArrayLike, window: int, batch_size: int = 1) -> Iterator[Window]:
@@ -166,9 +183,9 @@ def evaluation_windows(ids: npt.ArrayLike, window: int, batch_size: int = 1) -> 
 
     Raises DataError when the text has fewer than 2 symbols, and otherwise as Streams does.
     """
-    text = _check_ids(ids)
-    _check_size("batch_size", batch_size)
-    _check_size("window", window)
+    text = text_of(ids)
+    size_of("batch_size", batch_size)
+    size_of("window", window)
     if len(text) < 2:
         raise DataError(
             f"the text to evaluate has {len(text)} symbols and a prediction needs at least 2; "
@@ -198,23 +215,6 @@ def _evaluation_windows(text: IntegerArray, window: int, batch_size: int) -> Ite
 def _time_major(rows: IntegerArray) -> npt.NDArray[np.int64]:
     """Return a fresh (T, B) int64 copy of (B, T) rows."""
     return np.array(rows.T, dtype=np.int64, order="C")
-
-
-def _check_ids(ids: npt.ArrayLike) -> IntegerArray:
-    array = np.asanyarray(ids)
-    if array.ndim != 1:
-        raise ShapeError(
-            f"a text is one row of symbol numbers, not an array of shape {array.shape}"
-        )
-    if array.size and array.dtype.kind not in "iu":
-        raise DtypeError(f"a text is a row of integers, not of {array.dtype}; encode it first")
-    return array
-
-
-def _check_size(name: str, value: int) -> int:
-    if not isinstance(value, int | np.integer) or value < 1:
-        raise ArgumentError(f"{name} is {value!r}; it must be an integer, 1 or more")
-    return int(value)
 
 
 def _too_short(length: int, batch_size: int, window: int) -> str:

@@ -18,6 +18,7 @@ from tinygrad_rnn.errors import (
     OutOfRangeError,
     VocabularyError,
 )
+from tinygrad_rnn.text.arguments import array_of, size_of
 from tinygrad_rnn.text.words import JOIN, join_words, split_chunks
 
 LEVELS = ("char", "byte", "word")
@@ -58,7 +59,7 @@ class Vocabulary:
 
     def __init__(self, symbols: Iterable[str] = (), level: str = "char") -> None:
         _check_level(level)
-        held = tuple(symbols)
+        held = tuple(_require_iterable(symbols, "the symbols of a vocabulary"))
         if level == "byte":
             if held not in ((), _BYTE_SYMBOLS):
                 raise ArgumentError(
@@ -87,14 +88,16 @@ class Vocabulary:
         vocabulary holds U+FFFD when `min_count` is above 1. At level "byte" the text is not
         looked at.
 
-        Raises ArgumentError for a wrong level or `min_count`, and DataError for an empty text.
+        Raises ArgumentError for a wrong level or `min_count`, DataError for an empty text, and
+        DtypeError for anything but text.
         """
         _check_level(level)
-        if min_count < 1:
-            raise ArgumentError(f"min_count is {min_count}; it must be 1 or more")
+        size_of("min_count", min_count)
         if level == "byte":
             return cls(level="byte")
-        chunks = [text] if isinstance(text, str) else text
+        chunks: Iterable[Any] = [text]
+        if not isinstance(text, str | bytes):
+            chunks = _require_iterable(text, "a text or its chunks")
         if level == "word":
             symbols = _frequent_words(chunks, min_count)
             extra = {UNKNOWN_WORD, JOIN}
@@ -119,7 +122,7 @@ class Vocabulary:
 
     def index(self, symbol: str) -> int:
         """Return the number of `symbol`; VocabularyError when it is not held."""
-        number = self._index.get(symbol)
+        number = self._index.get(symbol) if isinstance(symbol, str) else None
         if number is None:
             raise VocabularyError(
                 f"{self!r} has no {_describe(symbol)}; "
@@ -160,6 +163,7 @@ class Vocabulary:
         errors are those in the whole text.
         """
         substitute = self._substitute(unknown, replacement)
+        chunks = _require_iterable(chunks, "the chunks of a text")
         if self._level == "byte":
             return (np.frombuffer(_utf8(chunk), np.uint8).astype(np.int64) for chunk in chunks)
         encode = self._encode_words if self._level == "word" else self._encode_characters
@@ -220,7 +224,7 @@ class Vocabulary:
         return len(self._symbols)
 
     def __contains__(self, symbol: object) -> bool:
-        return symbol in self._index
+        return isinstance(symbol, str) and symbol in self._index
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._symbols)
@@ -295,7 +299,7 @@ class Vocabulary:
         )
 
     def _check_ids(self, ids: npt.ArrayLike) -> npt.NDArray[Any]:
-        numbers = np.atleast_1d(np.asarray(ids))
+        numbers = np.atleast_1d(array_of(ids))
         if numbers.ndim != 1:
             raise ArgumentError(
                 f"decode takes one sequence of numbers, not an array of shape {numbers.shape}; "
@@ -327,6 +331,12 @@ class _Place(NamedTuple):
         newlines = text.count("\n")
         column = len(text) - text.rindex("\n") if newlines else self.column + len(text)
         return _Place(self.offset + len(text), self.line + newlines, column)
+
+
+def _require_iterable(value: Iterable[Any], name: str) -> Iterable[Any]:
+    if not isinstance(value, Iterable):
+        raise DtypeError(f"{name} are strings, not {_shorten(value)}")
+    return value
 
 
 def _check_level(level: object) -> None:
@@ -408,8 +418,8 @@ def _text_of_utf8(data: bytes) -> str:
         return data.decode("utf-8", "replace")
 
 
-def _describe(symbol: str) -> str:
-    if len(symbol) == 1:
+def _describe(symbol: object) -> str:
+    if isinstance(symbol, str) and len(symbol) == 1:
         return f"{symbol!r} (U+{ord(symbol):04X})"
     return repr(symbol)
 

@@ -3,6 +3,8 @@
 import doctest
 import importlib.util
 import json
+import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -43,6 +45,16 @@ def test_the_sample_shown_is_what_the_model_wrote() -> None:
     """Fails if the sample in the README is not the benchmark's own."""
     results = json.loads(RESULTS.read_text())["results"]
     assert results[0]["sample"].strip("\n") in README.read_text()
+
+
+def test_hello_ends_as_the_readme_says() -> None:
+    """Fails if the line that README.md quotes is not what examples/hello.py prints."""
+    run = subprocess.run(
+        [sys.executable, "examples/hello.py"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    last = run.stdout.strip().splitlines()[-1]
+    assert last.endswith("hello")
+    assert f"```\n{last}\n```" in README.read_text()
 
 
 @pytest.mark.parametrize(("kind", "early", "late"), [("lstm", 1.80, 1.45), ("gru", 1.70, 1.45)])

@@ -306,7 +306,7 @@ def _read(path: Path) -> bytes:
 def _metadata(path: Path, content: bytes) -> dict[str, Any]:
     """Return the metadata of a safetensors file that is as long as its header says."""
     length = int.from_bytes(content[:8], "little")
-    if len(content) > 8 and (length > _LONGEST_HEADER or content[8:9] != b"{"):
+    if length > _LONGEST_HEADER or (len(content) > 8 and content[8:9] != b"{"):
         kind = _kind(content)
         if kind is None:
             raise CheckpointError(

@@ -3,12 +3,15 @@
 import doctest
 import importlib.util
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+from tinygrad_rnn import text
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -45,6 +48,16 @@ def test_the_sample_shown_is_what_the_model_wrote() -> None:
     """Fails if the sample in the README is not the benchmark's own."""
     results = json.loads(RESULTS.read_text())["results"]
     assert results[0]["sample"].strip("\n") in README.read_text()
+
+
+def test_the_demo_starts_where_the_readme_says() -> None:
+    """Fails if the embedded text has another number of symbols or bytes than README.md says."""
+    corpus = text.embedded_text()
+    symbols = len(corpus.vocabulary())
+    claim = f"{math.log(symbols):.2f} nats a character (an equal choice among {symbols})"
+    readme = README.read_text()
+    assert claim in readme
+    assert f"{corpus.size / 1000:.0f} kB" in readme
 
 
 def test_hello_ends_as_the_readme_says() -> None:

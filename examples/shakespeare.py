@@ -226,7 +226,7 @@ def options_of(arguments: list[str] | None = None) -> argparse.Namespace:
     add_training(shown)
     shown.add_argument("--seconds", type=float, default=90.0, help="time for training")
     # Small batches make the most of a short time.
-    # The package's own text is short: without dropout it would be learned by heart in half a minute.
+    # The package's own text is short: without dropout it is learned by heart in half a minute.
     shown.set_defaults(dropout=0.5, batch=20, lr=5e-3, iterations=2000, validate_every=500)
 
     again = command("resume", resume, "go on with a run that was stopped or killed")

@@ -29,10 +29,12 @@ import sys
 import numba
 import numpy as np
 from tinygrad_rnn import kernels
+from tinygrad_rnn.kernels import gemm
 from tinygrad_rnn.kernels.activations import map_task
 from tinygrad_rnn.kernels.gemm import matmul_packed, pack
 from tinygrad_rnn.kernels.simd import host
 generator = np.random.default_rng(0)
+gemm.THREADED_PRODUCTS = 1000
 SHAPES = (1, 70, 65), (2, 33, 130), (7, 65, 29), (33, 127, 70), (40, 530, 33), (0, 3, 2)
 for dtype, tolerance in ((np.float32, 1e-3), (np.float64, 1e-11)):
     for m, k, n in SHAPES:

@@ -41,7 +41,9 @@ from tinygrad_rnn.kernels.tile import (
 
 DEPTH_BLOCK = 512  # k taken at a time: a panel of B then stays in the nearest caches
 UNPACKED_ROWS = 14  # up to this many rows, a row-major B is read where it lies
-THREADED_PRODUCTS = 400_000  # multiplications below which a second thread costs more than it saves
+# Multiplications, some 60 microseconds of them, below which a second thread does not pay: it saves
+# little beside the call, and where another program has its CPU, the join waits for a time slice.
+THREADED_PRODUCTS = 8_000_000
 ALIGNMENT = 64
 
 # The words of a task's argument block, all 64-bit integers.

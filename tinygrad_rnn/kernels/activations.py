@@ -12,9 +12,10 @@ the last place; converted to powers and rounded to the element type.
 import functools
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numba.np.ufunc._internal import fromfunc
 
 from tinygrad_rnn.kernels import threads
 from tinygrad_rnn.kernels.cache import Kernel, kernel
@@ -34,6 +35,7 @@ from tinygrad_rnn.kernels.simd import (
 )
 
 SIDE_BY_SIDE = 2  # vectors that go through the chain of operations together, to hide its latency
+NO_IDENTITY = -1  # as NumPy says that a ufunc has none
 THREADED_ELEMENTS = 32_768  # below this a second thread costs more than it saves
 
 # log 2 in two parts, the first with enough zeros at its end that its whole multiples are exact.
@@ -271,12 +273,9 @@ sigmoid_of = _scalar_function("sigmoid")
 erf_of = _scalar_function("erf")
 
 
-@functools.cache
-def map_task(name: str, real: str) -> Kernel:
-    """The task that applies a function to an array; words: source, target, number of elements."""
+def _applier(name: str, real: str) -> Any:
+    """`apply(source, target, count)` for compiled code: the function of neighbouring elements."""
     emit = EMITTERS[name]
-    itemsize = np.dtype(real).itemsize
-    block = 4 * lanes(real)
 
     @intrinsic
     def apply(typing_context: Any, source: Any, target: Any, count: Any) -> Any:
@@ -291,6 +290,16 @@ def map_task(name: str, real: str) -> Kernel:
 
         return types.void(types.intp, types.intp, types.intp), generate
 
+    return apply
+
+
+@functools.cache
+def map_task(name: str, real: str) -> Kernel:
+    """The task that applies a function to an array; words: source, target, number of elements."""
+    itemsize = np.dtype(real).itemsize
+    block = 4 * lanes(real)
+    apply = _applier(name, real)
+
     @kernel("void(intp, intp, intp)", key=f"{name} {real}")
     def elementwise(arguments, part, parts):  # type: ignore[no-untyped-def]
         words = pointer_at(arguments, np.int64)
@@ -302,6 +311,33 @@ def map_task(name: str, real: str) -> Kernel:
             apply(words[0] + first * itemsize, words[1] + first * itemsize, last - first)
 
     return elementwise
+
+
+@functools.cache
+def _ufunc(name: str, real: str) -> Any:
+    """The function as a NumPy ufunc, whose call costs a quarter of a call into compiled code.
+
+    NumPy's error state applies: unused lanes may raise floating-point flags, so callers turn the
+    warnings off, as every operation on tensors does.
+    """
+    itemsize = np.dtype(real).itemsize
+    apply = _applier(name, real)
+
+    @kernel("void(intp, intp, intp, intp)", key=f"{name} {real}")
+    def inner_loop(pointers, sizes, strides, data):  # type: ignore[no-untyped-def]
+        places = pointer_at(pointers, np.int64)
+        count = pointer_at(sizes, np.int64)[0]
+        steps = pointer_at(strides, np.int64)
+        if steps[0] == itemsize and steps[1] == itemsize:
+            apply(places[0], places[1], count)
+        else:
+            for i in range(count):
+                apply(places[0] + i * steps[0], places[1] + i * steps[1], 1)
+
+    number = np.dtype(real).num
+    loops, kinds, extra = [inner_loop.address], [[number, number]], [0]
+    document = EMITTERS[name].__doc__
+    return fromfunc(name, document, loops, kinds, 1, 1, extra, (inner_loop,), NO_IDENTITY)
 
 
 @functools.cache
@@ -325,34 +361,62 @@ def _entry(real: str) -> Any:
     return elementwise_entry.compiled
 
 
-class _Calls(dict[str, tuple[Any, int]]):
-    """The entry and the task of one function, by the element type's character."""
+class _Large(dict[str, Any]):
+    """Python functions `(x, out)` on contiguous arrays, on all threads, by the type's character."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
         self._name = name
 
-    def __missing__(self, character: str) -> tuple[Any, int]:
-        real = {"f": "float32", "d": "float64"}[character]
-        self[character] = call = (_entry(real), map_task(self._name, real).address)
+    def __missing__(self, character: str) -> Any:
+        real = _REALS[character]
+        entry, task = _entry(real), map_task(self._name, real).address
+
+        def call(x: Array, out: Array) -> None:
+            threads.run(entry, x.ravel(), out.ravel(), task)
+
+        self[character] = call
         return call
 
 
-def _apply(calls: _Calls, x: Array) -> Array:
+class _Small(dict[str, Any]):
+    """Python functions of a contiguous array, on this thread, by the type's character."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name = name
+
+    def __missing__(self, character: str) -> Any:
+        self[character] = call = _ufunc(self._name, _REALS[character])
+        return call
+
+
+class _Function(NamedTuple):
+    """What a function runs on arrays on either side of `THREADED_ELEMENTS`."""
+
+    small: _Small
+    large: _Large
+
+
+def _function(name: str) -> _Function:
+    return _Function(_Small(name), _Large(name))
+
+
+def _apply(function: _Function, x: Array) -> Array:
     source = x if x.flags.c_contiguous else np.array(x, order="C")
-    out = np.empty(x.shape, x.dtype)
-    entry, task = calls[x.dtype.char]
     if x.size < THREADED_ELEMENTS:
-        entry(source.ravel(), out.ravel(), task, 0, 1)
-    else:
-        threads.run(entry, source.ravel(), out.ravel(), task)
+        # A ufunc of an array without axes is a scalar.
+        return np.asarray(function.small[x.dtype.char](source))
+    out = np.empty(x.shape, x.dtype)
+    function.large[x.dtype.char](source, out)
     return out
 
 
-_EXP = _Calls("exp")
-_TANH = _Calls("tanh")
-_SIGMOID = _Calls("sigmoid")
-_ERF = _Calls("erf")
+_REALS = {"f": "float32", "d": "float64"}
+_EXP = _function("exp")
+_TANH = _function("tanh")
+_SIGMOID = _function("sigmoid")
+_ERF = _function("erf")
 
 
 def exp(x: Array) -> Array:

@@ -255,10 +255,6 @@ class Vectors:
         """left < right; false where either is NaN."""
         return self.builder.fcmp_ordered("<", left, right)
 
-    def is_nan(self, x: Value) -> Value:
-        """Where x is not a number."""
-        return self.builder.fcmp_unordered("uno", x, x)
-
     def at_most(self, x: Value, limit: float) -> Value:
         """min(x, limit); NaN stays NaN."""
         bound = self.constant(limit)

@@ -21,7 +21,6 @@ from tinygrad_rnn.checkpoints import Checkpoint, save_checkpoint
 from tinygrad_rnn.context import no_grad
 from tinygrad_rnn.creation import from_numpy
 from tinygrad_rnn.errors import ArgumentError, CheckpointError, NumericalError, ShapeError
-from tinygrad_rnn.functions import stack
 from tinygrad_rnn.generator import Generator
 from tinygrad_rnn.lm.arguments import number_of, require, require_known
 from tinygrad_rnn.lm.evaluation import Evaluation, evaluate, perplexity
@@ -35,7 +34,7 @@ from tinygrad_rnn.lm.resuming import checkpoint_of, put_back
 from tinygrad_rnn.lm.saving import fingerprint, read_run, require_same_text, restored
 from tinygrad_rnn.lm.settings import TrainingSettings, require_same
 from tinygrad_rnn.nn import detach_state, functional
-from tinygrad_rnn.nn.utils import clip_grad_norm_, clip_grad_value_
+from tinygrad_rnn.nn.utils import clip_grad_norm_, clip_grad_value_, get_total_norm
 from tinygrad_rnn.optim import LambdaLR, RMSprop
 from tinygrad_rnn.paths import path_of
 from tinygrad_rnn.tensor import Tensor
@@ -218,7 +217,7 @@ class Trainer:
         if clip is not None and self.settings.clip_by == "norm":
             return clip_grad_norm_(parameters, clip)
         with no_grad():
-            norm = stack([p.grad.norm() for p in parameters if p.grad is not None]).norm()
+            norm = get_total_norm([p.grad for p in parameters if p.grad is not None])
         if clip is not None:
             clip_grad_value_(parameters, clip)
         return norm

@@ -25,8 +25,6 @@ ROUND_SECONDS = 1.5e-3
 # each contender has the CPUs to itself, and then wakes its own.
 SETTLE_SECONDS = 4e-3
 WARM_SECONDS = 1e-3
-PEAK_SUMS = 12
-PEAK_STEPS = 100_000
 LOOP_PRODUCTS = 2e7
 WEIGHTS = [
     (64, 64),
@@ -76,69 +74,6 @@ def medians(contenders: dict[str, Work], rounds: int) -> dict[str, float]:
                 work()
             seen[name].append((time.perf_counter() - start) / calls[name])
     return {name: statistics.median(times) for name, times in seen.items()}
-
-
-def peak_loop() -> tuple[Work, float]:
-    """A call that runs the peak loop on every thread, and the floating-point operations in it."""
-    import numba
-    import numpy as np
-    from numba.extending import intrinsic
-
-    from tinygrad_rnn.kernels import get_num_threads, threads
-    from tinygrad_rnn.kernels.cache import kernel
-    from tinygrad_rnn.kernels.simd import INDEX, INT32, Vectors, call_task, lanes, pointer_at
-
-    width = lanes("float32")
-
-    @intrinsic
-    def spin(typing_context: Any, count: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            vectors = Vectors(builder, "float32", width)
-            before = builder.block
-            body = builder.append_basic_block("peak")
-            done = builder.append_basic_block("peak_done")
-            builder.branch(body)
-            builder.position_at_end(body)
-            left = builder.phi(INDEX)
-            left.add_incoming(values[0], before)
-            sums = [builder.phi(vectors.type) for _ in range(PEAK_SUMS)]
-            factor = vectors.constant(0.999)
-            added = vectors.constant(0.001)
-            updated = [vectors.fma(total, factor, added) for total in sums]
-            for number, (total, value) in enumerate(zip(sums, updated, strict=True)):
-                total.add_incoming(vectors.constant(number), before)
-                total.add_incoming(value, body)
-            remaining = builder.sub(left, INDEX(1))
-            left.add_incoming(remaining, body)
-            builder.cbranch(builder.icmp_signed(">", remaining, INDEX(0)), body, done)
-            builder.position_at_end(done)
-            total = updated[0]
-            for value in updated[1:]:
-                total = vectors.add(total, value)
-            return builder.extract_element(total, INT32(0))
-
-        return numba.float32(numba.intp), generate
-
-    @kernel("void(intp, intp, intp)")
-    def peak(arguments, part, parts):
-        pointer_at(arguments, np.float32)[16 * part] = spin(PEAK_STEPS)
-
-    @kernel("void(intp, intp, intp, intp)")
-    def peak_entry(task, arguments, launch, parts):
-        if parts == 1:
-            call_task(task, arguments, 0, 1)
-        else:
-            call_task(launch, task, arguments, parts)
-
-    results = np.zeros(16 * get_num_threads(), np.float32)
-    entry = peak_entry.compiled
-    address = results.ctypes.data
-
-    def work() -> object:
-        threads.run(entry, peak.address, address)
-        return results
-
-    return work, 2.0 * width * PEAK_SUMS * PEAK_STEPS * get_num_threads()
 
 
 @functools.cache
@@ -192,6 +127,7 @@ def compiled_loop(a: Any, packed: Any, out: Any) -> tuple[Work, int]:
 def bench_matmul(quick: bool, rounds: int, torch: Any, findings: dict[str, Any]) -> None:
     import numpy as np
 
+    from benchmarks._peak import peak_loop
     from tinygrad_rnn import kernels
     from tinygrad_rnn.kernels.gemm import matmul_packed, pack
 

@@ -85,6 +85,15 @@ def values(x: Any) -> Any:
     return [values(part) for part in x]
 
 
+class Listener:
+    """Stands in for the recorder of `jit`: accepts everything but the reading of numbers."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "reads":
+            raise AssertionError("a number was read to compute a result")
+        return lambda *told: None
+
+
 def same_bits(a: Any, b: Any) -> bool:
     """Whether two tensors or arrays agree in type, shape and every bit."""
     first, second = (values(x) if isinstance(x, tg.Tensor) else np.asarray(x) for x in (a, b))

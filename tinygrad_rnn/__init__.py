@@ -129,6 +129,7 @@ from tinygrad_rnn.functions import (
 )
 from tinygrad_rnn.generator import Generator, manual_seed
 from tinygrad_rnn.gradcheck import gradcheck
+from tinygrad_rnn.jit import jit
 from tinygrad_rnn.kernels import get_num_threads, set_num_threads
 from tinygrad_rnn.methods.arithmetic import where
 from tinygrad_rnn.tensor import Tensor
@@ -185,6 +186,7 @@ __all__ = [
     "get_num_threads",
     "grad",
     "gradcheck",
+    "jit",
     "gt",
     "hvp",
     "index_select",

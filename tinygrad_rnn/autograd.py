@@ -188,6 +188,8 @@ class _Recomputed(engine.Node):
         now = default_generator.get_state()
         default_generator.set_state(self.random)
         create_graph = state.grad_enabled
+        if state.recorder is not None:
+            state.recorder.recomputes()
         try:
             with enable_grad():
                 outs = _as_tuple(self.function(*self.args))

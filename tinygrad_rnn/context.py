@@ -63,9 +63,20 @@ class _State(threading.local):
     scope: Scope = Scope("", None)
     site: tuple[CodeType, int] | None = None
     quiet: bool = False
+    # What `jit` listens with while it records a step; None at all other times.
+    recorder: Any = None
 
 
 state = _State()
+
+
+class _Settings:
+    """Counts changes to plain settings of modules and optimizers, which recordings depend on."""
+
+    version = 0
+
+
+settings = _Settings()
 
 
 # Whether a source file belongs to this package; asked once a file, then looked up.

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn import ops
 from tinygrad_rnn.arguments import Array, Shape, array_of, positive, sizes_of
-from tinygrad_rnn.dtypes import dtype_of, float_of, get_default_dtype
+from tinygrad_rnn.context import quiet
+from tinygrad_rnn.dtypes import Dtype, dtype_of, float64, float_of, get_default_dtype, int64
 from tinygrad_rnn.errors import ArgumentError, DtypeError, ShapeError
 from tinygrad_rnn.generator import Generator, default_generator
 from tinygrad_rnn.methods.arithmetic import where
-from tinygrad_rnn.tensor import Tensor
+from tinygrad_rnn.tensor import Tensor, apply
 
 
 def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
@@ -20,8 +23,9 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     Python floats become the default type (float32), integers int64; arrays keep theirs.
     """
     if isinstance(data, Tensor):
-        data = data.detach().numpy()
-    elif isinstance(data, (list, tuple)) and any(isinstance(part, Tensor) for part in data):
+        held = data.detach() if dtype is None else data.detach().to(dtype)
+        return held.clone().requires_grad_(requires_grad)
+    if isinstance(data, (list, tuple)) and any(isinstance(part, Tensor) for part in data):
         data = [part.tolist() if isinstance(part, Tensor) else part for part in data]
     return Tensor(np.array(array_of(data, dtype, get_default_dtype())), None, requires_grad)
 
@@ -65,19 +69,19 @@ def empty(*shape: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor
 
 def zeros_like(x: Tensor, dtype: Any = None) -> Tensor:
     """Return zeros of the shape and type of `x`."""
-    like = _array(x, "zeros_like")
+    like = _required(x, "zeros_like")
     return zeros(like.shape, dtype=dtype or like.dtype)
 
 
 def ones_like(x: Tensor, dtype: Any = None) -> Tensor:
     """Return ones of the shape and type of `x`."""
-    like = _array(x, "ones_like")
+    like = _required(x, "ones_like")
     return ones(like.shape, dtype=dtype or like.dtype)
 
 
 def full_like(x: Tensor, value: Any, dtype: Any = None) -> Tensor:
     """Return a tensor of the shape and type of `x` with every element equal to `value`."""
-    like = _array(x, "full_like")
+    like = _required(x, "full_like")
     return full(like.shape, value, dtype or like.dtype)
 
 
@@ -114,8 +118,8 @@ def rand(
     generator: Generator = default_generator,
 ) -> Tensor:
     """Return numbers equally distributed over [0, 1)."""
-    drawn = generator.uniform(sizes_of(shape), float_of(dtype))
-    return Tensor(drawn, None, requires_grad)
+    drawn = _uniform(sizes_of(shape), float_of(dtype), generator)
+    return drawn.requires_grad_() if requires_grad else drawn
 
 
 def randn(
@@ -124,20 +128,27 @@ def randn(
     requires_grad: bool = False,
     generator: Generator = default_generator,
 ) -> Tensor:
-    """Return numbers of mean 0 and variance 1."""
-    drawn = generator.normal(sizes_of(shape), float_of(dtype))
-    return Tensor(drawn, None, requires_grad)
+    """Return numbers of mean 0 and variance 1, the same that `Generator.normal` draws."""
+    sizes, kind = sizes_of(shape), float_of(dtype)
+    count = math.prod(sizes)
+    with quiet():
+        u = _uniform((2, -(-count // 2)), float64, generator)
+        radius = ((-u[0]).log1p() * -2.0).sqrt()
+        angle = u[1] * (2.0 * math.pi)
+        both = apply(ops.concatenate, radius * angle.cos(), radius * angle.sin(), axis=0)
+        drawn = both[:count].reshape(sizes).to(kind)
+    return drawn.requires_grad_() if requires_grad else drawn
 
 
 def rand_like(x: Tensor, generator: Generator = default_generator) -> Tensor:
     """Return numbers equally distributed over [0, 1), in the shape and type of `x`."""
-    like = _array(x, "rand_like")
+    like = _required(x, "rand_like")
     return rand(like.shape, dtype=like.dtype, generator=generator)
 
 
 def randn_like(x: Tensor, generator: Generator = default_generator) -> Tensor:
     """Return numbers of mean 0 and variance 1, in the shape and type of `x`."""
-    like = _array(x, "randn_like")
+    like = _required(x, "randn_like")
     return randn(like.shape, dtype=like.dtype, generator=generator)
 
 
@@ -150,23 +161,29 @@ def randint(
     for limit in (low, high):
         if not isinstance(limit, (int, np.integer)):
             raise ArgumentError(f"randint's limits are integers, not {limit!r}")
-    return Tensor(generator.integers(low, high, sizes_of((size,))))
+    sizes = sizes_of((size,))
+    if low >= high:
+        raise ArgumentError(f"there is no integer from {low} up to, but not including, {high}")
+    u = _uniform(sizes, float64, generator)
+    return (u * (int(high) - int(low))).floor().to(int64) + int(low)
 
 
 def randperm(n: int, generator: Generator = default_generator) -> Tensor:
     """Return 0 ... n - 1 in random order."""
-    (count,) = sizes_of((n,))
-    return Tensor(generator.permutation(count))
+    keys = _uniform(sizes_of((n,)), float64, generator)
+    return apply(ops.argsort, keys, axis=0, descending=False)
 
 
 def bernoulli(p: Tensor, generator: Generator = default_generator) -> Tensor:
     """Return 1 with the probability that each element of `p` gives, else 0."""
-    chances = _array(p, "bernoulli")
-    if ((chances < 0) | (chances > 1)).any():
-        raise ArgumentError(
-            f"bernoulli needs probabilities between 0 and 1, not {chances.min()}..{chances.max()}"
-        )
-    return Tensor((generator.uniform(p.shape, p.dtype) < chances).astype(p.dtype))
+    dtype = float_of(_required(p, "bernoulli").dtype)
+    apply(
+        ops.require_true,
+        ~((p < 0) | (p > 1)),
+        p,
+        message="bernoulli needs probabilities between 0 and 1, not {least}..{greatest}",
+    )
+    return (_uniform(p.shape, dtype, generator) < p).to(dtype)
 
 
 def multinomial(
@@ -183,26 +200,21 @@ def multinomial(
     Raises:
         ArgumentError: if weights are negative or not finite, or too few are above 0.
     """
-    w = _array(weights, "multinomial").astype(np.float64)
-    positive(num_samples, "num_samples")
-    if w.ndim == 0 or w.size == 0 or not np.isfinite(w).all() or (w < 0).any():
-        raise ArgumentError("multinomial needs finite weights of 0 or more, and at least one")
-    available = (w > 0).sum(-1).min()
-    if available < (1 if replacement else num_samples):
-        raise ArgumentError(
-            f"multinomial cannot draw {num_samples} of {available} indices with weight above 0"
-            + ("" if replacement else "; pass replacement=True to draw one more than once")
-        )
-    if replacement or num_samples == 1:
-        cumulative = np.cumsum(w, -1)
-        u = generator.uniform((*w.shape[:-1], num_samples), np.float64) * cumulative[..., -1:]
-        drawn = (u[..., None] >= cumulative[..., None, :]).sum(-1)
-        # Rounding may carry u to the total; the last index with any weight is meant then.
-        last = w.shape[-1] - 1 - np.argmax(w[..., ::-1] > 0, -1)
-        return Tensor(np.minimum(drawn, last[..., None]).astype(np.int64))
-    with np.errstate(divide="ignore"):
-        keys = np.log(w) - np.log(-np.log(1.0 - generator.uniform(w.shape, np.float64)))
-    return Tensor(np.argsort(-keys, -1, kind="stable")[..., :num_samples].astype(np.int64))
+    given = _required(weights, "multinomial").detach()
+    draws = positive(num_samples, "num_samples")
+    with quiet():
+        doubles = given.to(float64)
+        w = apply(ops.require_weights, doubles, draws=draws, replacement=bool(replacement))
+        if replacement or draws == 1:
+            cumulative = w.cumsum(-1).unsqueeze(-2)
+            u = _uniform((*w.shape[:-1], draws, 1), float64, generator) * cumulative[..., -1:]
+            drawn = (u >= cumulative).sum(-1)
+            # Rounding may carry u to the total; the last index with any weight is meant then.
+            last = w.shape[-1] - 1 - (w.flip(-1) > 0).argmax(-1, keepdim=True)
+            return drawn.minimum(last)
+        keys = w.log() - (-(1.0 - _uniform(w.shape, float64, generator)).log()).log()
+        order = apply(ops.argsort, -keys, axis=w.ndim - 1, descending=False)
+        return order[..., :draws]
 
 
 def one_hot(index: Tensor, num_classes: int = -1, dtype: Any = None) -> Tensor:
@@ -216,15 +228,22 @@ def one_hot(index: Tensor, num_classes: int = -1, dtype: Any = None) -> Tensor:
     Raises:
         ArgumentError: if an index does not fit.
     """
-    array = _array(index, "one_hot")
-    if array.dtype.kind not in "iu":
-        raise DtypeError(f"one_hot takes integers, not {array.dtype}")
-    count = num_classes if num_classes >= 0 else int(array.max()) + 1 if array.size else 0
-    if array.size and (array.min() < 0 or array.max() >= count):
-        raise ArgumentError(
-            f"one_hot got indices {array.min()}..{array.max()} for {count} classes"
+    if _required(index, "one_hot").dtype.kind not in "iu":
+        raise DtypeError(f"one_hot takes integers, not {index.dtype}")
+    count = num_classes
+    if count < 0:
+        count = int(index.max().item()) + 1 if index.numel() else 0
+    with quiet():
+        checked = apply(
+            ops.require_range,
+            index,
+            low=0,
+            high=count,
+            ignore=None,
+            message=f"one_hot got index {{value}} for {count} classes",
+            error=ArgumentError,
         )
-    return Tensor((array[..., None] == np.arange(count)).astype(dtype or np.int64))
+        return (checked.unsqueeze(-1) == Tensor(np.arange(count))).to(dtype or int64)
 
 
 def tril(x: Tensor, diagonal: int = 0) -> Tensor:
@@ -243,11 +262,16 @@ def _matrix_shape(x: Tensor, name: str) -> Shape:
     return x.shape[-2:]
 
 
-def _array(x: Any, name: str) -> Array:
-    """Return the numbers of a Tensor, to be read only."""
+def _uniform(shape: Shape, dtype: Dtype, generator: Generator) -> Tensor:
+    start = generator.position()
+    return apply(ops.uniform, generator=generator, start=start, shape=shape, dtype=dtype)
+
+
+def _required(x: Any, name: str) -> Tensor:
+    """Return `x` if it is a Tensor."""
     if not isinstance(x, Tensor):
         raise DtypeError(f"{name} takes a Tensor, not {type(x).__name__}; see tensor()")
-    return x.detach().numpy()
+    return x
 
 
 def _dtype(dtype: Any) -> Any:

@@ -29,6 +29,10 @@ class GraphError(TinygradRnnError, RuntimeError):
     """The recorded graph cannot answer: already released, mutated, or never recorded."""
 
 
+class RecordingError(TinygradRnnError, RuntimeError):
+    """A step that `jit` cannot record, such as one that reads a number back while it runs."""
+
+
 class UnsupportedError(TinygradRnnError, NotImplementedError):
     """A call that exists elsewhere under this name, and that this library does not do."""
 

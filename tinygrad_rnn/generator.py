@@ -57,11 +57,19 @@ class Generator:
             ) from None
         self._seed, self._counter = seed, counter
 
+    def position(self) -> int:
+        """Return how far the stream has been read: the place at which the next draw begins."""
+        return self._counter
+
     def uniform(self, shape: Shape, dtype: Any) -> Array:
         """Return numbers equally distributed over [0, 1)."""
+        return self.uniform_from(self._counter, shape, dtype)
+
+    def uniform_from(self, start: int, shape: Shape, dtype: Any) -> Array:
+        """Return what `uniform` does at a place of the stream, and go to just behind it."""
         out = np.empty(math.prod(shape), dtype)
-        kernels.fill_uniform(out, self._seed % _KEYS, self._counter)
-        self._counter += kernels.uniform_blocks(out.size, out.dtype)
+        kernels.fill_uniform(out, self._seed % _KEYS, start)
+        self._counter = start + kernels.uniform_blocks(out.size, out.dtype)
         return out.reshape(shape)
 
     def normal(self, shape: Shape, dtype: Any) -> Array:
@@ -75,17 +83,6 @@ class Generator:
         both = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])
         drawn: Array = both[:count].reshape(shape).astype(dtype)
         return drawn
-
-    def integers(self, low: int, high: int, shape: Shape) -> Array:
-        """Return integers equally distributed over low ... high - 1."""
-        if low >= high:
-            raise ArgumentError(f"there is no integer from {low} up to, but not including, {high}")
-        drawn: Array = np.floor(self.uniform(shape, np.float64) * (high - low)).astype(np.int64)
-        return low + drawn
-
-    def permutation(self, n: int) -> Array:
-        """Return 0 ... n - 1 in random order."""
-        return np.argsort(self.uniform((n,), np.float64), kind="stable")
 
 
 default_generator = Generator(0)

@@ -15,9 +15,16 @@ import numpy as np
 
 from tinygrad_rnn import engine, ops
 from tinygrad_rnn.arguments import Array, array_of, axis_of
-from tinygrad_rnn.context import Scope, Site, caller, no_grad, position, quiet, state
+from tinygrad_rnn.context import Scope, Site, caller, no_grad, position, quiet, settings, state
 from tinygrad_rnn.dtypes import Dtype, bool_, get_default_dtype, int64
-from tinygrad_rnn.errors import ArgumentError, DtypeError, GraphError, OutOfRangeError, ShapeError
+from tinygrad_rnn.errors import (
+    ArgumentError,
+    DtypeError,
+    GraphError,
+    OutOfRangeError,
+    ShapeError,
+    TinygradRnnError,
+)
 from tinygrad_rnn.methods.arithmetic import Scalar
 from tinygrad_rnn.methods.reductions import Reductions
 from tinygrad_rnn.methods.shaping import split_index
@@ -27,6 +34,7 @@ from tinygrad_rnn.ops import Primitive
 Bool = bool
 Int = int
 Float = float
+Str = str
 
 
 class Memory:
@@ -71,6 +79,8 @@ class Operation(engine.Node):
         primitive = self.primitive
         inputs = self.inputs
         assert inputs is not None
+        if state.recorder is not None:
+            state.recorder.pulls(self)
         for x in inputs:
             if not isinstance(x, Tensor) or x._memory is None:
                 continue
@@ -125,6 +135,14 @@ def _wrap(array: Array) -> Tensor:
     return tensor
 
 
+def _leaf(array: Array) -> Tensor:
+    """Make a constant tensor of an array that nobody else holds."""
+    tensor = _wrap(array)
+    if state.recorder is not None:
+        state.recorder.constant(tensor)
+    return tensor
+
+
 def apply(primitive: Primitive, *inputs: Any, **params: Any) -> Tensor:
     """Apply a primitive to tensors and Python numbers; record it if a gradient is wanted.
 
@@ -145,6 +163,8 @@ def apply(primitive: Primitive, *inputs: Any, **params: Any) -> Tensor:
         else:
             with quiet():
                 result = primitive.forward(*arrays, **params)
+    except TinygradRnnError:
+        raise
     except (ValueError, IndexError, TypeError, OverflowError) as error:
         raise _explained(error, primitive, inputs, params) from error
 
@@ -169,6 +189,8 @@ def apply(primitive: Primitive, *inputs: Any, **params: Any) -> Tensor:
             out._requires_grad = True
             out._node = node
             out._slot = slot
+    if state.recorder is not None:
+        state.recorder.record(primitive, inputs, params, outputs)
     return outputs if primitive.multiple else outputs[0]  # type: ignore[return-value]
 
 
@@ -222,9 +244,11 @@ class Tensor(Reductions):
         self._array = array_of(data, dtype, get_default_dtype())
         if requires_grad:
             self.requires_grad = True
+        if state.recorder is not None:
+            state.recorder.constant(self)
 
     apply = staticmethod(apply)
-    _wrap = staticmethod(_wrap)
+    _wrap = staticmethod(_leaf)
 
     # ------------------------------------------------------------------ what it is
 
@@ -245,6 +269,7 @@ class Tensor(Reductions):
                 f"only floating tensors have gradients, not {self.dtype}; convert with .float()"
             )
         self._requires_grad = bool(value)
+        settings.version += 1
 
     def requires_grad_(self, requires_grad: Bool = True) -> Tensor:
         """Set `requires_grad` and return self."""
@@ -254,6 +279,8 @@ class Tensor(Reductions):
     @property
     def grad(self) -> Tensor | None:
         """The gradient that `backward` left here, or None."""
+        if state.recorder is not None:
+            state.recorder.reads_gradient(self)
         return self._grad
 
     @grad.setter
@@ -265,6 +292,8 @@ class Tensor(Reductions):
                 f"the gradient of a {self.dtype} tensor of {self.shape} cannot be "
                 f"{value.dtype} of {value.shape}"
             )
+        if state.recorder is not None:
+            state.recorder.writes_gradient(self)
         self._grad = value
 
     @property
@@ -347,10 +376,12 @@ class Tensor(Reductions):
                 f"item() needs exactly one element, this tensor has shape {self.shape}; "
                 "use tolist(), or reduce it first"
             )
+        self._read_back("item()")
         return self._array.item()
 
     def tolist(self) -> Any:
         """Return the elements as nested lists of Python numbers."""
+        self._read_back("tolist()")
         return self._array.tolist()
 
     def numpy(self) -> Array:
@@ -361,9 +392,15 @@ class Tensor(Reductions):
         """
         if self._requires_grad:
             raise GraphError("this tensor requires a gradient; use detach().numpy()")
+        self._read_back("numpy()")
         view = self._array.view()
         view.flags.writeable = False
         return view
+
+    def _read_back(self, how: Str) -> None:
+        """Refuse while a step is recorded: the number read now would be used in every replay."""
+        if state.recorder is not None:
+            state.recorder.reads(self, how)
 
     def __array__(self, dtype: Any = None, copy: Bool | None = None) -> Array:
         array = self.numpy()
@@ -504,6 +541,8 @@ class Tensor(Reductions):
                 f"cannot assign {array.dtype} to a {self.dtype} tensor; convert with "
                 f".to(tg.{self.dtype})"
             )
+        if state.recorder is not None:
+            state.recorder.assigns(self, value if isinstance(value, Tensor) else _leaf(array))
         try:
             np.copyto(self._array, array)
         except ValueError as error:
@@ -584,6 +623,7 @@ class Tensor(Reductions):
             )
         template, arrays = split_index(self, index)
         if arrays:
+            self._read_back("item assignment by an array of indices")
             filled = [x._array for x in arrays]
             new = self._array.copy()
             array = value._array if isinstance(value, Tensor) else _constant(value, self.dtype)
@@ -645,9 +685,13 @@ def run_backward(
     state.grad_enabled = create_graph
     try:
         with quiet():
-            return engine.backpropagate(roots, inputs, keep, not create_graph, stop_at_inputs)
+            # A recording knows no sum that changes its first operand.
+            in_place = not create_graph and state.recorder is None
+            return engine.backpropagate(roots, inputs, keep, in_place, stop_at_inputs)
     finally:
         state.grad_enabled = before
+        if state.recorder is not None:
+            state.recorder.pulls(None)
 
 
 def _seed(out: Tensor, seed: Tensor | None) -> Tensor:
@@ -664,7 +708,7 @@ def _seed(out: Tensor, seed: Tensor | None) -> Tensor:
                 f"backward needs the gradient of an output of shape {out.shape}; reduce it to one "
                 "number with sum() or mean(), or pass gradient="
             )
-        return _wrap(np.ones_like(out._array))
+        return _leaf(np.ones_like(out._array))
     if not isinstance(seed, Tensor):
         raise DtypeError(f"a gradient is a Tensor, not {type(seed).__name__}; see tensor()")
     if seed.shape != out.shape:

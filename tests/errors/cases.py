@@ -126,6 +126,10 @@ def add_in_place(x: tg.Tensor, other: Any) -> None:
     x += other
 
 
+def set_learning_rate(optimizer: optim.Optimizer, value: Any) -> None:
+    optimizer.param_groups[0]["lr"] = value
+
+
 def set_attribute(target: Any, name: str, value: Any) -> None:
     setattr(target, name, value)
 
@@ -1372,6 +1376,20 @@ OPTIMIZERS = [
         lambda: optim.SGD([parameter()], nesterov=True),
         ArgumentError,
         ("momentum",),
+    ),
+    Mistake(
+        'group["lr"] = x',
+        "text as learning rate",
+        lambda: set_learning_rate(sgd(), "a"),
+        ArgumentError,
+        ("lr", "'a'"),
+    ),
+    Mistake(
+        'group["lr"] = x',
+        "several numbers",
+        lambda: set_learning_rate(sgd(), v()),
+        ShapeError,
+        ("(3,)", "()"),
     ),
     Mistake(
         "Adam",

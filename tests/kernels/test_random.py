@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tinygrad_rnn import kernels
 from tinygrad_rnn.errors import ArgumentError, DtypeError
-from tinygrad_rnn.kernels.random import philox
+from tinygrad_rnn.kernels.random import philox, uniform_at_task
 
 MASK = 0xFFFFFFFF
 
@@ -91,6 +91,27 @@ def test_the_stream_goes_on_where_the_count_says(dtype):
     assert whole.max() < 1
     assert abs(whole.mean() - 0.5) < 0.005
     assert abs(whole.var() * 12 - 1) < 0.02
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    count=st.integers(0, 50),
+    dtype=st.sampled_from([np.float32, np.float64]),
+    key=st.integers(0, 2**64 - 1),
+    counter=st.integers(0, 2**64 - 1),
+    offset=st.integers(0, 2**40),
+    parts=st.integers(1, 3),
+)
+def test_a_stored_counter_gives_the_same_numbers(count, dtype, key, counter, offset, parts):
+    """Wrong if a counter in memory gave other numbers than the same one as an argument."""
+    expected = np.empty(count, dtype)
+    kernels.fill_uniform(expected, key, (counter + offset) % 2**64)
+    out = np.full(count, np.nan, dtype)
+    stored = np.array([key, counter], np.uint64)
+    words = np.array([out.ctypes.data, count, stored.ctypes.data, offset], np.int64)
+    for part in range(parts):
+        uniform_at_task(out.dtype.name).compiled(words.ctypes.data, part, parts)
+    np.testing.assert_array_equal(out, expected)
 
 
 def test_blocks_are_counted_whole():

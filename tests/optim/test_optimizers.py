@@ -1,12 +1,13 @@
 """Optimizers and schedules by themselves: equations, groups, saving. Parity is in tests/parity."""
 
+import copy
 from typing import Any
 
 import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
-from tests.tools import same_bits, values
+from tests.tools import Listener, same_bits, values
 from tinygrad_rnn import nn, optim
 
 EVERY: dict[str, Any] = {
@@ -172,3 +173,142 @@ def test_printing_shows_settings() -> None:
     text = repr(optim.Adam([tg.zeros(1, requires_grad=True)], lr=0.25))
     assert text.startswith("Adam(lr=0.25")
     assert "1 parameter" in text
+
+
+# ---------------------------------------------------------------------- the learning rate
+
+
+def descent(**settings: Any) -> tuple[nn.Parameter, optim.SGD]:
+    p = nn.Parameter(tg.tensor([1.0, 2.0]))
+    return p, optim.SGD([p], **settings)
+
+
+def test_the_learning_rate_reads_as_a_number_and_lives_in_a_tensor() -> None:
+    """A group stops being a dict with a float "lr", or its tensor holds another rate."""
+    _, optimizer = descent(lr=0.1, momentum=0.9)
+    (group,) = optimizer.param_groups
+    rate = group.rate
+    assert (rate.shape, rate.dtype) == ((), tg.float64)
+    group["lr"] *= 0.5
+    assert isinstance(group, dict)
+    for settings in (group, dict(group), {**group}, group.copy(), dict(group.items())):
+        assert (type(settings["lr"]), settings["lr"]) == (float, 0.05)
+    assert group.get("lr") == 0.05
+    assert dict(group) == group
+    assert optimizer.state_dict()["param_groups"][0]["lr"] == 0.05
+    assert repr(group).startswith("{'lr': 0.05, 'momentum': 0.9")
+    group["lr"] = tg.tensor(0.25)
+    group.update(momentum=0.5)
+    assert (group["lr"], group["momentum"]) == (0.25, 0.5)
+    group |= {"lr": 1}
+    assert (group | {"momentum": 0.0})["lr"] == ({"lr": 3.0} | group)["lr"] == 1.0
+    assert group.rate is rate
+    assert rate.item() == 1.0
+
+
+def test_a_group_counts_the_changes_of_its_other_settings() -> None:
+    """A recording that has settings written into it cannot tell that one was changed."""
+    _, optimizer = descent(lr=0.1)
+    (group,) = optimizer.param_groups
+    before = group.version
+    group["lr"] = 0.2
+    assert group.version == before
+    group["momentum"] = 0.9
+    group.update(dampening=0.1)
+    assert group.version == before + 2
+    optimizer.load_state_dict(optimizer.state_dict())
+    assert group.version > before + 2
+
+
+def test_an_assigned_learning_rate_is_used() -> None:
+    """A step goes on with the learning rate that the optimizer was made with."""
+    p, optimizer = descent(lr=0.1)
+    optimizer.param_groups[0]["lr"] = 0.5
+    p.grad = tg.ones(2)
+    optimizer.step()
+    assert values(p).tolist() == [0.5, 1.5]
+
+
+def test_a_copied_optimizer_has_a_learning_rate_of_its_own() -> None:
+    """Changing the rate of a deep copy changes that of the original."""
+    _, optimizer = descent(lr=0.5)
+    copied = copy.deepcopy(optimizer)
+    copied.param_groups[0]["lr"] = 0.25
+    assert optimizer.param_groups[0]["lr"] == 0.5
+    assert optim.SGD(copied.param_groups).param_groups[0]["lr"] == 0.25
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("dampening", [0.0, 0.3])
+def test_momentum_starts_as_the_gradient(dampening: float, dtype: Any) -> None:
+    """The first step is dampened, or a later one is not, also after loading PyTorch's state."""
+    random = np.random.default_rng(0)
+    p = nn.Parameter(tg.zeros(3, dtype=dtype))
+    optimizer = optim.SGD([p], lr=0.1, momentum=0.9, dampening=dampening)
+    x = v = np.zeros(3, dtype)
+    for step in range(6):
+        g = random.normal(size=3).astype(dtype)
+        v = g if step == 0 else v * 0.9 + g * (1.0 - dampening)
+        x = x - v * 0.1
+        p.grad = tg.tensor(g)
+        optimizer.step()
+        if step == 2:
+            saved = optimizer.state_dict()
+            saved["state"][0] = {"momentum_buffer": saved["state"][0]["momentum_buffer"]}
+            optimizer = optim.SGD([p], lr=7.0)
+            optimizer.load_state_dict(saved)
+    assert same_bits(p, x)
+
+
+@every
+@pytest.mark.parametrize("dtype", [tg.float32, tg.float64])
+def test_a_step_reads_no_numbers(name: str, dtype: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step or schedule cannot be recorded, or does something else while it is."""
+    straight, recorded = parameters(dtype), parameters(dtype)
+    first, second = EVERY[name](straight), EVERY[name](recorded)
+    schedules = [optim.ExponentialLR(first, 0.5), optim.ExponentialLR(second, 0.5)]
+    for _ in range(3):
+        train(straight, first, 1)
+        schedules[0].step()
+    monkeypatch.setattr(tg.context.state, "recorder", Listener())
+    for _ in range(3):
+        train(recorded, second, 1)
+        schedules[1].step()
+    assert second.param_groups[0]["lr"] is second.param_groups[0].rate
+    second.param_groups[0]["lr"] *= 1.0
+    monkeypatch.undo()
+    for a, b in zip(straight, recorded, strict=True):
+        assert same_bits(a, b)
+    assert schedules[1].state_dict() == schedules[0].state_dict()
+    assert schedules[1].get_last_lr() == schedules[0].get_last_lr() == [0.0125]
+
+
+def test_a_schedule_may_compute_with_tensors() -> None:
+    """A factor that is a tensor sets another rate than the same number."""
+    optimizer = optim.SGD([tg.zeros(1, requires_grad=True)], lr=0.1)
+    schedule = optim.LambdaLR(optimizer, lambda epoch: tg.tensor(0.5) ** epoch)
+    schedule.step()
+    assert schedule.get_last_lr() == [0.05]
+    schedule.last_epoch = 2
+    schedule.step()
+    assert (schedule.last_epoch, schedule.get_last_lr()) == (3, [0.0125])
+    assert type(schedule.last_epoch) is int
+
+
+def test_a_group_without_learning_rate_has_none() -> None:
+    """An optimizer without the setting "lr" cannot be made, printed or saved."""
+
+    class Reset(optim.Optimizer):
+        def __init__(self, params: Any) -> None:
+            super().__init__(params, {})
+
+        def update(self, p: Any, g: Any, state: Any, group: Any) -> None:
+            p.assign(p * 0.0)
+
+    p = nn.Parameter(tg.ones(2))
+    optimizer = Reset([p])
+    p.grad = tg.ones(2)
+    optimizer.step()
+    assert values(p).tolist() == [0.0, 0.0]
+    assert "lr" not in optimizer.param_groups[0]
+    assert optimizer.state_dict()["param_groups"] == [{"params": [0]}]

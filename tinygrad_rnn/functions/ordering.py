@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
+from tinygrad_rnn import ops
 from tinygrad_rnn.arguments import axis_of
 from tinygrad_rnn.errors import ArgumentError
 from tinygrad_rnn.functions.joining import required
-from tinygrad_rnn.tensor import Tensor
+from tinygrad_rnn.tensor import Tensor, apply
 
 
 class Sorted(NamedTuple):
@@ -25,15 +24,8 @@ def sort(x: Tensor, dim: int = -1, descending: bool = False) -> Sorted:
         values, indices = sort(x.unsqueeze(0), dim, descending)
         return Sorted(values.squeeze(0), indices.squeeze(0))
     axis = axis_of(dim, x.ndim)
-    keys = x.detach().numpy()
-    if descending:
-        # Sorting the reversed axis and turning it round keeps equal elements in their old order.
-        turned = np.flip(np.argsort(np.flip(keys, axis), axis, kind="stable"), axis)
-        order = keys.shape[axis] - 1 - turned
-    else:
-        order = np.argsort(keys, axis, kind="stable")
-    indices = Tensor(np.ascontiguousarray(order))
-    return Sorted(x.gather(axis, indices), indices)
+    indices = apply(ops.argsort, x, axis=axis, descending=bool(descending))
+    return Sorted(apply(ops.gather, x, indices, axis=axis), indices)
 
 
 def topk(x: Tensor, k: int, dim: int = -1, largest: bool = True) -> Sorted:

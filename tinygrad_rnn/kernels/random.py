@@ -55,8 +55,8 @@ def _per_block(dtype: Any) -> int:
 
 
 @functools.cache
-def uniform_task(real: str) -> Kernel:
-    """The task that fills an array; words: target, number of elements, key, counter."""
+def _filler(real: str) -> Any:
+    """`fill(target, count, key, counter, part, parts)` for compiled code."""
     single = real == "float32"
     dtype = np.dtype(real).type
     per_block = _per_block(real)
@@ -82,13 +82,9 @@ def uniform_task(real: str) -> Kernel:
         second = (w2 >> shift_high) * high_weight + (w3 >> shift_low)
         return first * unit_64, second * unit_64, 0.0, 0.0
 
-    @kernel("void(intp, intp, intp)", key=real)
-    def uniform(arguments, part, parts):  # type: ignore[no-untyped-def]
-        words = pointer_at(arguments, np.int64)
-        out = pointer_at(words[0], dtype)
-        count = words[1]
-        key = np.uint64(words[2])
-        counter = np.uint64(words[3])
+    @njit(error_model="numpy")
+    def fill(target, count, key, counter, part, parts):  # type: ignore[no-untyped-def]
+        out = pointer_at(target, dtype)
         key_0 = key & _LOW
         key_1 = key >> _HALF
         blocks = (count + per_block - 1) // per_block
@@ -107,7 +103,39 @@ def uniform_task(real: str) -> Kernel:
             for place in range(whole * per_block, count):
                 out[place] = values[place - whole * per_block]
 
+    return fill
+
+
+@functools.cache
+def uniform_task(real: str) -> Kernel:
+    """The task that fills an array; words: target, number of elements, key, counter."""
+    fill = _filler(real)
+
+    @kernel("void(intp, intp, intp)", key=real)
+    def uniform(arguments, part, parts):  # type: ignore[no-untyped-def]
+        words = pointer_at(arguments, np.int64)
+        fill(words[0], words[1], np.uint64(words[2]), np.uint64(words[3]), part, parts)
+
     return uniform
+
+
+@functools.cache
+def uniform_at_task(real: str) -> Kernel:
+    """The task that fills an array with the numbers that `fill_uniform` gives for a stored counter.
+
+    Words: target, number of elements, address of key and counter (two uint64), an offset that is
+    added to the counter.
+    """
+    fill = _filler(real)
+
+    @kernel("void(intp, intp, intp)", key=real)
+    def uniform_at(arguments, part, parts):  # type: ignore[no-untyped-def]
+        words = pointer_at(arguments, np.int64)
+        stored = pointer_at(words[2], np.uint64)
+        counter = stored[1] + np.uint64(words[3])
+        fill(words[0], words[1], stored[0], counter, part, parts)
+
+    return uniform_at
 
 
 @functools.cache

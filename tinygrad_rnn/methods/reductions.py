@@ -156,7 +156,7 @@ class Reductions(Arithmetic):
             return MaxMin(values, indices)
         axis = axis_of(dim, self.ndim)
         indices = self.apply(primitive, self, axis=axis, keepdims=True)
-        values = self.gather(axis, indices)
+        values = self.apply(ops.gather, self, indices, axis=axis)
         if keepdim:
             return MaxMin(values, indices)
         return MaxMin(values.squeeze(axis), indices.squeeze(axis))

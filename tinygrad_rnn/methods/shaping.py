@@ -171,14 +171,14 @@ class Shaping(Operand):
         if self.ndim == 0 and isinstance(index, Shaping) and index.ndim == 0:
             return self.unsqueeze(0).gather(dim, index.unsqueeze(0)).squeeze(0)
         axis = axis_of(dim, self.ndim)
-        _check_range(index, self.shape[axis], "gather")
+        checked = _in_range(index, self.shape[axis], "gather")
         x = _trimmed_to(self, index, axis, "gather")
-        return self.apply(ops.gather, x, index, axis=axis)
+        return self.apply(ops.gather, x, checked, axis=axis)
 
     def scatter_add(self, dim: Int, index: Tensor, src: Tensor) -> Tensor:
         """Return a copy with src[i][j][k] added at [i][index[i][j][k]][k], for dim = 1."""
         axis = axis_of(dim, self.ndim)
-        _check_range(index, self.shape[axis], "scatter_add")
+        checked = _in_range(index, self.shape[axis], "scatter_add")
         _trimmed_to(self, index, axis, "scatter_add")
         if not isinstance(src, Operand) or src.dtype != self.dtype:
             kind = src.dtype if isinstance(src, Operand) else type(src).__name__
@@ -191,7 +191,7 @@ class Shaping(Operand):
                 f"every axis, not {src.shape}"
             )
         source = src[tuple(slice(n) for n in index.shape)]
-        return self.apply(ops.scatter_add, self, index, source, axis=axis)
+        return self.apply(ops.scatter_add, self, checked, source, axis=axis)
 
 
 def _trimmed_to(x: Shaping, index: Tensor, axis: int, name: str) -> Tensor:
@@ -208,15 +208,20 @@ def _trimmed_to(x: Shaping, index: Tensor, axis: int, name: str) -> Tensor:
     return x[tuple(slice(None) if i == axis else slice(n) for i, n in enumerate(index.shape))]
 
 
-def _check_range(index: Tensor, length: int, name: str) -> None:
+def _in_range(index: Tensor, length: int, name: str) -> Tensor:
+    """Return an index all of whose numbers exist on an axis of that length."""
     if not isinstance(index, Operand):
         raise DtypeError(f"`{name}` needs an index tensor, not {type(index).__name__}")
-    array = index._array
-    if array.dtype.kind not in "iu":
+    if index.dtype.kind not in "iu":
         raise DtypeError(f"`{name}` needs an index of integers, not {index.dtype}")
-    if array.size and (array.min() < 0 or array.max() >= length):
-        wrong = array.min() if array.min() < 0 else array.max()
-        raise OutOfRangeError(f"`{name}` got index {wrong} for an axis of length {length}")
+    return index.apply(
+        ops.require_range,
+        index,
+        low=0,
+        high=length,
+        ignore=None,
+        message=f"`{name}` got index {{value}} for an axis of length {length}",
+    )
 
 
 def split_index(x: Operand, index: Any) -> tuple[tuple[Any, ...], list[Any]]:

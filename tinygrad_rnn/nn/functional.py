@@ -7,7 +7,8 @@ import math
 from tinygrad_rnn import ops
 from tinygrad_rnn.arguments import probability
 from tinygrad_rnn.creation import one_hot as one_hot
-from tinygrad_rnn.errors import ArgumentError, DtypeError, OutOfRangeError, ShapeError
+from tinygrad_rnn.creation import rand
+from tinygrad_rnn.errors import ArgumentError, DtypeError, ShapeError
 from tinygrad_rnn.functions import log_softmax as log_softmax
 from tinygrad_rnn.functions import relu as relu
 from tinygrad_rnn.functions import sigmoid as sigmoid
@@ -57,13 +58,17 @@ def embedding(index: Tensor, weight: Tensor, padding_idx: int | None = None) -> 
     """
     if not isinstance(index, Tensor):
         raise DtypeError(f"embedding takes a tensor of indices, not {type(index).__name__}")
-    array = index.detach().numpy()
-    if array.dtype.kind not in "iu":
+    if index.dtype.kind not in "iu":
         raise DtypeError(f"embedding takes integer indices, not {index.dtype}; see .long()")
     rows = weight.shape[0]
-    if array.size and (array.min() < 0 or array.max() >= rows):
-        wrong = array.min() if array.min() < 0 else array.max()
-        raise OutOfRangeError(f"embedding got index {wrong}, its table has rows 0..{rows - 1}")
+    index = apply(
+        ops.require_range,
+        index,
+        low=0,
+        high=rows,
+        ignore=None,
+        message="embedding got index {value}, its table has rows 0..{last}",
+    )
     looked_up = weight[index]
     if padding_idx is None:
         return looked_up
@@ -85,7 +90,7 @@ def dropout(
         return x
     if p == 1.0:
         return x * 0.0
-    kept = Tensor(generator.uniform(x.shape, x.dtype) >= p)
+    kept = rand(x.shape, dtype=x.dtype, generator=generator) >= p
     return x * (kept.to(x.dtype) * (1.0 / (1.0 - p)))
 
 
@@ -206,19 +211,22 @@ def _picked(
             f"logits {log_probabilities.shape} need targets of shape {shape}, not {target.shape}; "
             "the classes are axis 1 (see reshape and permute)"
         )
-    array = target.detach().numpy()
-    if array.dtype.kind not in "iu":
+    if target.dtype.kind not in "iu":
         raise DtypeError(f"targets are class numbers (integers), not {target.dtype}; see .long()")
-    counted = target != ignore_index
     classes = log_probabilities.shape[axis]
-    wrong = counted.numpy() & ((array < 0) | (array >= classes))
-    if wrong.any():
-        raise OutOfRangeError(
-            f"target {array[wrong].flat[0]} is none of the {classes} classes 0..{classes - 1}; "
-            f"ignore_index is {ignore_index}"
-        )
+    target = apply(
+        ops.require_range,
+        target,
+        low=0,
+        high=classes,
+        ignore=ignore_index,
+        message=f"target {{value}} is none of the {classes} classes 0..{{last}}; "
+        f"ignore_index is {ignore_index}",
+    )
+    counted = target != ignore_index
     known = where(counted, target, 0)
-    picked = log_probabilities.gather(axis, known.unsqueeze(axis)).squeeze(axis)
+    found = apply(ops.gather, log_probabilities, known.unsqueeze(axis), axis=axis)
+    picked = found.squeeze(axis)
     weights = counted.to(log_probabilities.dtype)
     if weight is not None:
         if weight.shape != (classes,):

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar
 
-from tinygrad_rnn.context import Scope, caller, no_grad, state
+from tinygrad_rnn.context import Scope, caller, no_grad, settings, state
 from tinygrad_rnn.dtypes import float32, float64, float_of
 from tinygrad_rnn.errors import ArgumentError, StateDictError
 from tinygrad_rnn.tensor import Tensor
@@ -70,6 +70,8 @@ class Module:
         if self._name:
             path = f"{scope.path}.{self._name}" if scope.path else self._name
             state.scope = Scope(path, scope.step)
+        if state.recorder is not None:
+            state.recorder.visits(self)
         # Inside our own layers the interesting line is the one that called them.
         state.site = caller() if type(self).__module__.startswith("tinygrad_rnn.") else None
         try:
@@ -80,6 +82,7 @@ class Module:
     # ------------------------------------------------------------------ attributes
 
     def __setattr__(self, name: str, value: Any) -> None:
+        settings.version += 1
         registers = self.__dict__.get("_parameters")
         if isinstance(value, (Parameter, Module)) and registers is None:
             raise ArgumentError(
@@ -123,11 +126,13 @@ class Module:
 
     def _register(self, register: dict[str, Any], name: str, value: Any) -> None:
         """Declare a name; one that is declared keeps its place in the order."""
+        settings.version += 1
         if name not in register:
             self._forget(name)
         register[name] = value
 
     def _forget(self, name: str) -> bool:
+        settings.version += 1
         self.__dict__.pop(name, None)
         found = False
         for register in (self._parameters, self._modules, self._buffers):
@@ -272,6 +277,7 @@ class Module:
 
     def train(self: _Self, mode: bool = True) -> _Self:
         """Switch to training (dropout on) or, with False, to evaluation."""
+        settings.version += 1
         for module in self.modules():
             object.__setattr__(module, "training", bool(mode))
         return self

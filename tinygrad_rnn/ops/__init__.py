@@ -3,6 +3,7 @@
 To add one: a forward on ndarrays, a vjp for each input, and a method on Tensor if vjps need it.
 """
 
+from tinygrad_rnn.ops.checking import require_range, require_true, require_weights
 from tinygrad_rnn.ops.elementwise import (
     abs_,
     add,
@@ -51,6 +52,7 @@ from tinygrad_rnn.ops.elementwise import (
 )
 from tinygrad_rnn.ops.linalg import linear, matmul, sum_products
 from tinygrad_rnn.ops.primitive import Primitive
+from tinygrad_rnn.ops.random import uniform
 from tinygrad_rnn.ops.reduce import (
     all_,
     amax,
@@ -58,6 +60,7 @@ from tinygrad_rnn.ops.reduce import (
     any_,
     argmax,
     argmin,
+    argsort,
     cumsum,
     log_softmax,
     logsumexp,
@@ -93,6 +96,7 @@ __all__ = [
     "any_",
     "argmax",
     "argmin",
+    "argsort",
     "bitwise_and",
     "bitwise_or",
     "bitwise_xor",
@@ -137,6 +141,9 @@ __all__ = [
     "pow_",
     "relu",
     "remainder",
+    "require_range",
+    "require_true",
+    "require_weights",
     "reshape",
     "round_",
     "scatter_add",
@@ -156,5 +163,6 @@ __all__ = [
     "tanh",
     "tanh_slope",
     "unbind",
+    "uniform",
     "where",
 ]

@@ -1,4 +1,4 @@
-"""Reductions and scans over axes. `axis` is a tuple of non-negative axes, always given."""
+"""Reductions, scans and orders over axes. `axis` is a tuple of non-negative axes, always given."""
 
 from __future__ import annotations
 
@@ -60,6 +60,14 @@ def _arg(function: Any) -> Any:
         return np.asarray(function(x, axis=axis, keepdims=keepdims))
 
     return forward
+
+
+def _argsort(x: Any, axis: int, descending: bool) -> Any:
+    if not descending:
+        return np.argsort(x, axis, kind="stable")
+    # Sorting the reversed axis and turning it round keeps equal elements in their old order.
+    turned = np.flip(np.argsort(np.flip(x, axis), axis, kind="stable"), axis)
+    return np.ascontiguousarray(x.shape[axis] - 1 - turned)
 
 
 def restore(g: Value, shape: tuple[int, ...], axis: Axes) -> Value:
@@ -138,5 +146,6 @@ log_softmax = Primitive(
 )
 argmax = Primitive("argmax", _arg(np.argmax))
 argmin = Primitive("argmin", _arg(np.argmin))
+argsort = Primitive("argsort", _argsort)
 any_ = Primitive("any", _any)
 all_ = Primitive("all", _all)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from tinygrad_rnn.optim.optimizer import Group, Optimizer, buffer, count_step
+from tinygrad_rnn.optim.groups import ParameterGroup
+from tinygrad_rnn.optim.optimizer import Optimizer, buffer, count_step
 from tinygrad_rnn.tensor import Tensor
 
 
@@ -35,10 +36,12 @@ class Adagrad(Optimizer):
         }
         super().__init__(params, defaults)
 
-    def update(self, p: Tensor, g: Tensor, state: dict[str, Tensor], group: Group) -> None:
+    def update(
+        self, p: Tensor, g: Tensor, state: dict[str, Tensor], group: ParameterGroup
+    ) -> None:
         """Apply the equation of the class."""
         t = count_step(state)
-        rate = (group["lr"] / ((t - 1.0) * group["lr_decay"] + 1.0)).to(p.dtype)
+        rate = (group.rate / ((t - 1.0) * group["lr_decay"] + 1.0)).to(p.dtype)
         s = buffer(state, "sum", p, group["initial_accumulator_value"])
         s.assign(s + g * g)
         p.assign(p - g / (s.sqrt() + group["eps"]) * rate)

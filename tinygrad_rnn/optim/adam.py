@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tinygrad_rnn.errors import ArgumentError
-from tinygrad_rnn.optim.optimizer import Group, Optimizer, buffer, count_step
+from tinygrad_rnn.optim.groups import ParameterGroup
+from tinygrad_rnn.optim.optimizer import Optimizer, buffer, count_step
 from tinygrad_rnn.tensor import Tensor
 
 
@@ -37,7 +38,7 @@ class Adam(Optimizer):
         }
         super().__init__(params, defaults)
 
-    def check(self, group: Group) -> None:
+    def check(self, group: Mapping[str, Any]) -> None:
         """Raise ArgumentError for a setting out of range."""
         super().check(group)
         betas = group["betas"]
@@ -45,7 +46,9 @@ class Adam(Optimizer):
         if not pair or not all(0.0 <= beta < 1.0 for beta in betas):
             raise ArgumentError(f"betas are two numbers in [0, 1), not {betas!r}")
 
-    def update(self, p: Tensor, g: Tensor, state: dict[str, Tensor], group: Group) -> None:
+    def update(
+        self, p: Tensor, g: Tensor, state: dict[str, Tensor], group: ParameterGroup
+    ) -> None:
         """Apply the equation of the class."""
         beta1, beta2 = group["betas"]
         t = count_step(state)
@@ -57,6 +60,6 @@ class Adam(Optimizer):
             largest = buffer(state, "max_exp_avg_sq", p)
             v = largest.assign(largest.maximum(v))
         # The corrections are numbers, computed in float64 whatever the parameter's type.
-        rate = (group["lr"] / (1.0 - beta1**t)).to(p.dtype)
+        rate = (group.rate / (1.0 - beta1**t)).to(p.dtype)
         correction = (1.0 - beta2**t).sqrt().to(p.dtype)
         p.assign(p - m / (v.sqrt() / correction + group["eps"]) * rate)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from tinygrad_rnn.context import enable_grad, no_grad, quiet
-from tinygrad_rnn.creation import zeros
+from tinygrad_rnn.context import enable_grad, no_grad, quiet, state
+from tinygrad_rnn.creation import full
 from tinygrad_rnn.dtypes import float64
 from tinygrad_rnn.errors import ArgumentError, StateDictError
+from tinygrad_rnn.optim.groups import ParameterGroup
 from tinygrad_rnn.tensor import Tensor
 
-Group = dict[str, Any]
 _NOT_NEGATIVE = {
     "alpha",
     "eps",
@@ -39,7 +39,7 @@ class Optimizer:
             raise ArgumentError(f"the optimizer takes model.parameters(), not {params!r}")
         self.defaults = defaults
         self.state: dict[Tensor, dict[str, Tensor]] = {}
-        self.param_groups: list[Group] = []
+        self.param_groups: list[ParameterGroup] = []
         given = list([params] if isinstance(params, Tensor) else params)
         if not given:
             raise ArgumentError("the optimizer got no parameters; pass model.parameters()")
@@ -50,7 +50,7 @@ class Optimizer:
         for group in groups:
             self.add_param_group(group)
 
-    def add_param_group(self, group: Group) -> None:
+    def add_param_group(self, group: Mapping[str, Any]) -> None:
         """Add parameters with settings of their own."""
         if "params" not in group:
             raise ArgumentError(f'a parameter group has a list "params", not only {sorted(group)}')
@@ -74,9 +74,9 @@ class Optimizer:
             )
         complete = {**self.defaults, **group, "params": params}
         self.check(complete)
-        self.param_groups.append(complete)
+        self.param_groups.append(ParameterGroup(complete))
 
-    def check(self, group: Group) -> None:
+    def check(self, group: Mapping[str, Any]) -> None:
         """Raise ArgumentError for a setting out of range."""
         for name, value in group.items():
             if name not in _NOT_NEGATIVE:
@@ -84,8 +84,14 @@ class Optimizer:
             if not isinstance(value, (int, float)) or not value >= 0.0:
                 raise ArgumentError(f"{name} is a number of 0 or more, not {value!r}")
 
-    def update(self, p: Tensor, g: Tensor, state: dict[str, Tensor], group: Group) -> None:
-        """Change parameter `p` by its gradient `g`, in Tensor operations and `assign`."""
+    def update(
+        self, p: Tensor, g: Tensor, state: dict[str, Tensor], group: ParameterGroup
+    ) -> None:
+        """Change parameter `p` by its gradient `g`, in Tensor operations and `assign`.
+
+        The learning rate is `group.rate.to(p.dtype)`; `group["lr"]`, a float, cannot be recorded.
+        State is made as zeros by `buffer` and counted by `count_step`, not from the first `g`.
+        """
         raise NotImplementedError(f"{type(self).__name__} does not define update()")
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -99,12 +105,15 @@ class Optimizer:
                 loss = closure()
         with no_grad(), quiet():
             for group in self.param_groups:
+                if state.recorder is not None:
+                    state.recorder.uses_settings(group)
+                maximize, decay = group.get("maximize"), group.get("weight_decay")
                 for p in group["params"]:
                     if p.grad is None:
                         continue
-                    g = -p.grad if group.get("maximize") else p.grad
-                    if group.get("weight_decay"):
-                        g = g + p.detach() * group["weight_decay"]
+                    g = -p.grad if maximize else p.grad
+                    if decay:
+                        g = g + p.detach() * decay
                     self.update(p, g, self.state.setdefault(p, {}), group)
         return loss
 
@@ -184,12 +193,12 @@ class Optimizer:
 def buffer(state: dict[str, Tensor], name: str, like: Tensor, value: float = 0.0) -> Tensor:
     """Return the named state of a parameter, made with `value` when first asked for."""
     if name not in state:
-        state[name] = zeros(like.shape, dtype=like.dtype).fill_(value)
+        state[name] = full(like.shape, value, like.dtype)
     return state[name]
 
 
 def count_step(state: dict[str, Tensor]) -> Tensor:
     """Add 1 to the parameter's step count, and return it (float64, no axes)."""
     if "step" not in state:
-        state["step"] = zeros((), dtype=float64)
+        state["step"] = full((), 0.0, float64)
     return state["step"].add_(1.0)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from tinygrad_rnn.optim.optimizer import Group, Optimizer, buffer
+from tinygrad_rnn.optim.groups import ParameterGroup
+from tinygrad_rnn.optim.optimizer import Optimizer, buffer
 from tinygrad_rnn.tensor import Tensor
 
 
@@ -39,7 +40,9 @@ class RMSprop(Optimizer):
         }
         super().__init__(params, defaults)
 
-    def update(self, p: Tensor, g: Tensor, state: dict[str, Tensor], group: Group) -> None:
+    def update(
+        self, p: Tensor, g: Tensor, state: dict[str, Tensor], group: ParameterGroup
+    ) -> None:
         """Apply the equation of the class."""
         alpha = group["alpha"]
         v = buffer(state, "square_avg", p)
@@ -53,4 +56,4 @@ class RMSprop(Optimizer):
         if group["momentum"] > 0:
             b = buffer(state, "momentum_buffer", p)
             direction = b.assign(b * group["momentum"] + direction)
-        p.assign(p - direction * group["lr"])
+        p.assign(p - direction * group.rate.to(p.dtype))

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tinygrad_rnn.context import state
+from tinygrad_rnn.creation import zeros
+from tinygrad_rnn.dtypes import float64
 from tinygrad_rnn.errors import ArgumentError, StateDictError
 from tinygrad_rnn.optim.optimizer import Optimizer
+from tinygrad_rnn.tensor import Tensor
 
 
 class LambdaLR:
@@ -14,23 +18,33 @@ class LambdaLR:
 
     Args:
         optimizer: its groups' "lr" is set.
-        lr_lambda: the function of the epoch.
+        lr_lambda: the function of the epoch, an integer. While `jit` records a step, the epoch is
+            a float64 tensor without axes, and the factor may be one.
     """
 
-    def __init__(self, optimizer: Optimizer, lr_lambda: Callable[[int], float]) -> None:
+    def __init__(self, optimizer: Optimizer, lr_lambda: Callable[[Any], Any]) -> None:
         if not isinstance(optimizer, Optimizer):
             raise ArgumentError(f"a schedule takes an optimizer, not {type(optimizer).__name__}")
         if not callable(lr_lambda):
             raise ArgumentError(f"lr_lambda is a function of the epoch, not {lr_lambda!r}")
         self.optimizer = optimizer
         self.lr_lambda = lr_lambda
-        self.last_epoch = 0
+        self._epoch = zeros((), dtype=float64)
         self.base_lrs = [group["lr"] for group in optimizer.param_groups]
         self._apply()
 
+    @property
+    def last_epoch(self) -> int:
+        """The epoch whose learning rates are set."""
+        return int(self._epoch.item())
+
+    @last_epoch.setter
+    def last_epoch(self, epoch: int) -> None:
+        self._epoch.assign(float(epoch))
+
     def step(self) -> None:
         """Go on to the next epoch."""
-        self.last_epoch += 1
+        self._epoch.add_(1.0)
         self._apply()
 
     def get_last_lr(self) -> list[float]:
@@ -55,7 +69,9 @@ class LambdaLR:
         self._apply()
 
     def _apply(self) -> None:
-        factor = self.lr_lambda(self.last_epoch)
+        factor = self.lr_lambda(self.last_epoch if state.recorder is None else self._epoch)
+        if isinstance(factor, Tensor):
+            factor = factor.to(float64)
         for group, base in zip(self.optimizer.param_groups, self.base_lrs, strict=True):
             group["lr"] = base * factor
 

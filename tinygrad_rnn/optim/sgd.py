@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tinygrad_rnn.errors import ArgumentError
-from tinygrad_rnn.optim.optimizer import Group, Optimizer
+from tinygrad_rnn.methods.arithmetic import where
+from tinygrad_rnn.optim.groups import ParameterGroup
+from tinygrad_rnn.optim.optimizer import Optimizer, buffer
 from tinygrad_rnn.tensor import Tensor
 
 
@@ -36,20 +38,26 @@ class SGD(Optimizer):
         }
         super().__init__(params, defaults)
 
-    def check(self, group: Group) -> None:
+    def check(self, group: Mapping[str, Any]) -> None:
         """Raise ArgumentError for a setting out of range."""
         super().check(group)
         if group["nesterov"] and (group["momentum"] <= 0 or group["dampening"] != 0):
             raise ArgumentError("nesterov needs momentum above 0 and dampening 0")
 
-    def update(self, p: Tensor, g: Tensor, state: dict[str, Tensor], group: Group) -> None:
+    def update(
+        self, p: Tensor, g: Tensor, state: dict[str, Tensor], group: ParameterGroup
+    ) -> None:
         """Apply the equation of the class."""
         momentum = group["momentum"]
         if momentum != 0.0:
-            if "momentum_buffer" not in state:
-                v = state["momentum_buffer"] = g.clone()
-            else:
-                v = state["momentum_buffer"]
-                v.assign(v * momentum + g * (1.0 - group["dampening"]))
+            arriving = g
+            if group["dampening"] != 0.0:
+                # What was saved without a count was saved after a step.
+                begun = "momentum_buffer" in state
+                t = buffer(state, "step", group.rate, 1.0 if begun else 0.0)
+                arriving = where(t == 0.0, g, g * (1.0 - group["dampening"]))
+                t.add_(1.0)
+            v = buffer(state, "momentum_buffer", p)
+            v.assign(v * momentum + arriving)
             g = g + v * momentum if group["nesterov"] else v
-        p.assign(p - g * group["lr"])
+        p.assign(p - g * group.rate.to(p.dtype))

@@ -1,0 +1,137 @@
+"""`jit`: record a function of tensors at its first call, replay it compiled from then on."""
+
+from __future__ import annotations
+
+import functools
+import time
+import types
+from collections.abc import Callable, Collection
+from typing import Any
+
+from tinygrad_rnn.context import state
+from tinygrad_rnn.dtypes import get_default_dtype
+from tinygrad_rnn.errors import ArgumentError
+from tinygrad_rnn.jit.check import Checked
+from tinygrad_rnn.jit.passes import check_names
+from tinygrad_rnn.jit.program import Program
+from tinygrad_rnn.jit.recorder import Recorder
+from tinygrad_rnn.jit.replay import Replay
+from tinygrad_rnn.jit.signature import aliases, flatten, result_builder, with_tensors
+from tinygrad_rnn.jit.tape import Tape
+from tinygrad_rnn.tensor import Tensor
+
+# Recordings of one signature that differ in what they found outside: gradients, modes, settings.
+MOST_VARIANTS = 8
+
+
+class JitFunction:
+    """A function that is recorded once for each signature, and replayed as one compiled call."""
+
+    def __init__(self, function: Callable[..., Any], check: bool, off: Collection[str]) -> None:
+        if not callable(function):
+            raise ArgumentError(f"jit takes a function, not {function!r}")
+        functools.update_wrapper(self, function)
+        self._function = function
+        self._check = check
+        self._off = check_names(off)
+        self._recordings: dict[Any, list[Replay]] = {}
+        self._last: Replay | None = None
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else types.MethodType(self, instance)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the step: recorded the first time, compiled afterwards."""
+        if state.recorder is not None:
+            return self._function(*args, **kwargs)
+        leaves: list[Any] = []
+        structure = flatten((args, kwargs), leaves) if kwargs else flatten(args, leaves)
+        key = (structure, aliases(leaves), state.grad_enabled, get_default_dtype())
+        recordings = self._recordings.get(key)
+        if recordings is not None:
+            for recording in recordings:
+                if recording.fits(leaves):
+                    self._last = recording
+                    return recording(leaves)
+        return self._record(key, args, kwargs)
+
+    def _record(self, key: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        begun = time.perf_counter()
+        args, kwargs = with_tensors(args), with_tensors(kwargs)
+        leaves: list[Any] = []
+        flatten((args, kwargs), leaves)
+        recorder = Recorder(leaves)
+        state.recorder = recorder
+        try:
+            result = self._function(*args, **kwargs)
+        finally:
+            state.recorder = None
+        made: list[Tensor] = []
+        builder = result_builder(result, made)
+        results = [x.detach() for x in made]
+        del result, made
+        tape = recorder.finish(results)
+        recorded = time.perf_counter() - begun
+        kind = Checked if self._check else Replay
+        recording = kind(recorder, tape, builder, self._off)
+        recording.seconds = {"recording": recorded, **recording.seconds}
+        variants = self._recordings.setdefault(key, [])
+        variants.insert(0, recording)
+        del variants[MOST_VARIANTS:]
+        self._last = recording
+        return builder(results)
+
+    # ------------------------------------------------------------------ reading
+
+    @property
+    def recordings(self) -> list[Replay]:
+        """Every recording, in the order of their signatures' first calls."""
+        return [recording for several in self._recordings.values() for recording in several]
+
+    @property
+    def tape(self) -> Tape:
+        """The tape of the recording that ran last."""
+        return self._latest().tape
+
+    @property
+    def program(self) -> Program:
+        """The program of the recording that ran last."""
+        return self._latest().program
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """How long the parts of that recording took."""
+        return self._latest().seconds
+
+    def _latest(self) -> Replay:
+        if self._last is None:
+            raise ArgumentError("nothing is recorded yet; call the step once")
+        return self._last
+
+
+def jit(
+    function: Callable[..., Any] | None = None,
+    *,
+    check: bool = False,
+    off: Collection[str] = (),
+) -> Any:
+    """Return `function`, recorded at its first call and from then on run as one compiled call.
+
+    Forward, `backward()`, clipping, optimizer and carried state may all be inside. Arguments and
+    results are tensors and arrays in tuples, named tuples, lists and dicts; plain Python values
+    and objects such as modules belong to the signature. Each signature is recorded once. Inside,
+    arrays arrive as tensors. Results carry no graph.
+
+    Args:
+        function: what to record; left out when used as `@jit(...)`.
+        check: compare every call with the same operations computed one by one by NumPy, and raise
+            with the first operation that differs, or that makes a NaN. Slow.
+        off: names of passes to leave out, for a look at what they do.
+
+    Raises, when recording:
+        RecordingError: if the function reads a number back, or keeps a tensor it computed in a
+            place that outlives the call.
+    """
+    if function is None:
+        return functools.partial(jit, check=check, off=off)
+    return JitFunction(function, check, off)

@@ -1,0 +1,252 @@
+"""Results are written where they are wanted: parts of a join into the joined buffer.
+
+What remains are copies of parts that cannot be moved: arguments, constants, parts that a second
+join wants as well. Sums Σ aᵀb get their factors lined up in memory, one behind the other, so that
+they become one product over all time steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tinygrad_rnn.jit.graph import (
+    Buffer,
+    Graph,
+    Op,
+    View,
+    located,
+    located_once,
+    permuted,
+    selection,
+    unbound,
+    whole,
+)
+
+# These write their results row by row, with any distance between rows.
+_STRIDED = ("map", "product", "look_up")
+
+
+class _Places:
+    """Where buffers may be moved, and where they were moved to."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.views: dict[Buffer, list[View]] = {}
+        self.writers: dict[Buffer, list[Op]] = {}
+        self.leaving = {sink.view.buffer for sink in graph.sinks}
+        for op in graph.ops:
+            for view in (*op.reads(), *op.outputs):
+                self.views.setdefault(view.buffer, []).append(view)
+            for view in op.outputs:
+                self.writers.setdefault(view.buffer, []).append(op)
+        for buffer in list(self.views):
+            self._pass_on(buffer)
+
+    def _pass_on(self, buffer: Buffer) -> None:
+        """Let the buffer in which this one lies know of the views of this one."""
+        inner: Buffer | None = buffer
+        views = self.views.get(buffer, [])
+        while inner is not None and inner.place is not None:
+            outer = inner.place.buffer
+            seen = [located_once(view) for view in views]
+            if all(view is not None for view in seen):
+                views = [view for view in seen if view is not None]
+                self.views.setdefault(outer, []).extend(views)
+            self.writers.setdefault(outer, []).extend(self.writers.get(inner, ()))
+            inner = outer
+
+    def free(self, view: View) -> bool:
+        """Whether a view shows all of a buffer that may be moved."""
+        buffer = view.buffer
+        return (
+            buffer.origin == "computed"
+            and buffer.place is None
+            and view.is_whole
+            and buffer not in self.leaving
+            and buffer.size > 0
+            and bool(self.writers.get(buffer))
+        )
+
+    def move(self, view: View, target: View) -> bool:
+        """Put the buffer that `view` shows to `target`, if it and its readers can be there."""
+        buffer = view.buffer
+        if not self.free(view) or target.dtype != buffer.dtype:
+            return False
+        outer: Buffer | None = target.buffer
+        while outer is not None:
+            if outer is buffer:
+                return False
+            outer = None if outer.place is None else outer.place.buffer
+        if not target.is_contiguous:
+            if target.strides[-1] != 1:
+                return False
+            if any(op.kind not in _STRIDED for op in self.writers[buffer]):
+                return False
+            if any(selection(look) is None for look in self.views[buffer]):
+                return False
+        buffer.place = target
+        self._pass_on(buffer)
+        return True
+
+
+def place_results(graph: Graph) -> str:
+    """Move what can be moved; copy the rest."""
+    places = _Places(graph)
+    moved = copied = 0
+    ops: list[Op] = []
+    for op in graph.ops:
+        if op.kind != "join":
+            ops.append(op)
+            continue
+        for part, target in zip(op.inputs, op.params["targets"], strict=True):
+            assert isinstance(part, View)
+            if places.move(part, target):
+                moved += 1
+                continue
+            copied += 1
+            made = Op("map", "copy", [part], [target], op.entry, op.position)
+            places.views.setdefault(part.buffer, []).append(part)
+            places.views.setdefault(target.buffer, []).append(target)
+            places.writers.setdefault(target.buffer, []).append(made)
+            ops.append(made)
+    graph.ops = ops
+    products = _line_up_sums(graph, places)
+    note = f"{moved} results written into what they are joined to, {copied} copied"
+    return note + (f"; {products} products summed as few" if products else "")
+
+
+def copy_results(graph: Graph) -> None:
+    """Join by copying, and sum product by product: what is done when the pass is off."""
+    ops: list[Op] = []
+    for op in graph.ops:
+        if op.kind == "join":
+            for part, target in zip(op.inputs, op.params["targets"], strict=True):
+                ops.append(Op("map", "copy", [part], [target], op.entry, op.position))
+        elif op.kind == "sum_products":
+            pairs = _pairs(op)
+            ops += _products(op, pairs)
+        else:
+            ops.append(op)
+    graph.ops = ops
+
+
+# ---------------------------------------------------------------------- sums of products
+
+Pair = tuple[View, View]
+
+
+def _pairs(op: Op) -> list[Pair]:
+    views = [view for view in op.inputs if isinstance(view, View)]
+    return [(views[i], views[i + 1]) for i in range(0, len(views), 2)]
+
+
+def _line_up_sums(graph: Graph, places: _Places) -> int:
+    ops: list[Op] = []
+    count = 0
+    for op in graph.ops:
+        if op.kind != "sum_products":
+            ops.append(op)
+            continue
+        pairs = _pairs(op)
+        count += len(pairs)
+        # Backward comes from the last step to the first, memory goes the other way.
+        pairs.reverse()
+        for side in (0, 1):
+            pairs.sort(key=lambda pair: _rank(pair[side], places))  # noqa: B023
+        for side in (0, 1):
+            _line_up([pair[side] for pair in pairs], places)
+        pairs.sort(key=lambda pair: _spot(pair[0]))
+        ops += _products(op, _runs(pairs))
+    graph.ops = ops
+    return count
+
+
+def _rank(view: View, places: _Places) -> tuple[int, int]:
+    """Views that have a place, by place; those that have none keep their order."""
+    if places.free(view):
+        return (0, 0)
+    return (1, _spot(view)[1])
+
+
+def _spot(view: View) -> tuple[int, int]:
+    found = located(view)
+    return (id(view.buffer), view.offset) if found is None else (id(found.buffer), found.offset)
+
+
+def _line_up(views: Sequence[View], places: _Places) -> None:
+    free: dict[tuple[int, ...], list[View]] = {}
+    seen: set[Buffer] = set()
+    for view in views:
+        if places.free(view) and view.buffer not in seen:
+            seen.add(view.buffer)
+            free.setdefault(view.shape, []).append(view)
+    for shape, group in free.items():
+        if len(group) < 2:
+            continue
+        buffer = Buffer((len(group), *shape), group[0].dtype)
+        for view, target in zip(group, unbound(whole(buffer), 0), strict=True):
+            places.move(view, target)
+
+
+def _runs(pairs: Sequence[Pair]) -> list[Pair]:
+    """Merge pairs that follow each other in memory on both sides."""
+    merged: list[Pair] = []
+    for pair in pairs:
+        found = [located(view) for view in pair]
+        a, b = (view if seen is None else seen for view, seen in zip(pair, found, strict=True))
+        if merged:
+            left, right = merged[-1]
+            if _follows(left, a) and _follows(right, b):
+                merged[-1] = (_longer(left, a), _longer(right, b))
+                continue
+        merged.append((a, b))
+    return merged
+
+
+def _follows(first: View, second: View) -> bool:
+    return (
+        first.buffer is second.buffer
+        and first.strides == second.strides
+        and first.shape[1] == second.shape[1]
+        and second.offset == first.offset + first.shape[0] * first.strides[0]
+    )
+
+
+def _longer(first: View, second: View) -> View:
+    return first._replace(shape=(first.shape[0] + second.shape[0], first.shape[1]))
+
+
+def _products(op: Op, pairs: Sequence[Pair]) -> list[Op]:
+    """Σ aᵀb as products, each adding to the one before.
+
+    The operand that has to be transposed for it should be the narrower one.
+    """
+    rows, columns = op.output.shape
+    flips = columns < rows
+    made: list[Op] = []
+    target = whole(Buffer((columns, rows), op.output.dtype)) if flips else op.output
+    before: View | None = None
+    for a, b in pairs:
+        left, right = (b, a) if flips else (a, b)
+        inputs = [permuted(left, (1, 0)), right]
+        if before is None:
+            view = target
+        else:
+            inputs.append(before)
+            buffer = Buffer(target.shape, target.dtype)
+            buffer.place = before
+            buffer.overwrites = True
+            view = whole(buffer)
+        product = Op("product", "product", inputs, [view], op.entry, op.position)
+        made.append(product)
+        before = view
+    assert before is not None
+    if flips:
+        made.append(
+            Op("map", "copy", [permuted(before, (1, 0))], [op.output], op.entry, op.position)
+        )
+    elif len(made) > 1:
+        # Readers of the sum have to wait for its last product.
+        made[-1].outputs.append(op.output)
+    return made
+
+

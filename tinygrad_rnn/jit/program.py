@@ -1,0 +1,280 @@
+"""A program: the table of kernel calls of one step, its memory, and what runs it.
+
+`Program.run` makes one call into compiled code (or one for each piece between operations that have
+no kernel). It knows arrays; tensors, signatures and gradients are the business of `compiled`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.arguments import Array
+from tinygrad_rnn.context import quiet
+from tinygrad_rnn.jit.codegen import Call, PythonCall, Status, Stream, generate, run_in_python
+from tinygrad_rnn.jit.graph import Graph, View
+from tinygrad_rnn.jit.lowering import lower
+from tinygrad_rnn.jit.memory import ALIGNMENT, Arena, place_barriers
+from tinygrad_rnn.jit.passes import run_passes
+from tinygrad_rnn.jit.passes.fuse import fuse
+from tinygrad_rnn.jit.passes.order import CircleError, sort
+from tinygrad_rnn.jit.passes.pack import pack_weights
+from tinygrad_rnn.jit.passes.place import copy_results, place_results
+from tinygrad_rnn.jit.passes.sinks import claim_outputs, own_results, write_in_place
+from tinygrad_rnn.jit.tape import Tape
+from tinygrad_rnn.kernels import team
+
+# Seconds of one thread's work above which starting the others pays, and how fast it is roughly
+# assumed to go: multiplications and additions, and bytes, in a second.
+_WORTH_A_TEAM = 30e-6
+_FLOPS, _BYTES = 150e9, 20e9
+_SPINS_A_SECOND = 1e8
+_FEWEST_SPINS = 2000
+
+
+class Program:
+    """One step, compiled.
+
+    Args:
+        tape: what to compile.
+        off: names of passes to leave out.
+
+    Attributes:
+        graph: the operations, after all passes.
+        calls: kernel calls in their order.
+        sources: what the program reads and writes outside: pairs of origin ("argument",
+            "captured", "write" or "output") and number.
+        arena_size: bytes of memory for what is computed on the way.
+    """
+
+    def __init__(self, tape: Tape, off: Collection[str] = ()) -> None:
+        self.graph = _planned(tape, off)
+        self.calls = generate(self.graph)
+        arena = Arena(self.calls, "reuse" not in off)
+        self.barriers = place_barriers(self.calls, arena)
+        self.arena_size, self.unshared_size = arena.size, arena.unshared
+        self._memory = np.zeros(arena.size + ALIGNMENT, np.uint8)
+        self._arena = arena
+        self._start = -self._memory.ctypes.data % ALIGNMENT + self._memory.ctypes.data
+        self.status = np.zeros((len(self.graph.checks) + 1, team.STATUS_WORDS), np.int64)
+        self.streams = np.zeros((max(len(tape.generators), 1), 2), np.uint64)
+        self.sources: list[tuple[str, int]] = []
+        self._slots: dict[tuple[str, int], int] = {}
+        self._arrays: list[Array | None] = []
+        self._constants: list[Array] = []
+        self._build()
+
+    # ------------------------------------------------------------------ building
+
+    def _build(self) -> None:
+        words: list[int] = []
+        moves: list[int] = []
+        rows: list[int] = []
+        starts: list[int] = []
+        self.pieces: list[tuple[int, int] | PythonCall] = []
+        first = 0
+        number = 0
+        for call in self.calls:
+            if isinstance(call, PythonCall):
+                if number > first:
+                    self.pieces.append((first, number))
+                first = number
+                self.pieces.append(call)
+                for view in (*call.reads, *call.writes):
+                    self._base(view)
+                continue
+            starts.append(len(words))
+            for word in call.words:
+                words.append(self._word(word, len(words), moves))
+            flags = team.BARRIER * call.barrier + team.DIVIDED * call.divided
+            flags += team.COMMIT * bool(call.op.params.get("commits"))
+            rows += [call.address(), 0, flags]
+            number += 1
+        if number > first:
+            self.pieces.append((first, number))
+        self._words = np.array(words or [0], np.int64)
+        self._moves = np.array(moves or [0], np.int64)
+        self._bases = np.zeros(max(len(self.sources), 1), np.int64)
+        self._table = np.array(rows or [0], np.int64)
+        at = self._words.ctypes.data
+        for i, start in enumerate(starts):
+            self._table[i * team.TASK_WORDS + 1] = at + 8 * start
+        self._sync = np.zeros(team.SYNC_WORDS, np.int64)
+        seconds = self._seconds()
+        header = np.zeros(team.HEADER_WORDS, np.int64)
+        header[team.TABLE] = self._table.ctypes.data
+        header[team.SYNC] = self._sync.ctypes.data
+        header[team.YIELD] = team.yield_address()
+        header[team.JOIN_SPINS] = max(_FEWEST_SPINS, int(seconds / 10 * _SPINS_A_SECOND))
+        header[team.STATUS] = self.status.ctypes.data
+        header[team.CHECKS] = len(self.graph.checks)
+        header[team.MOVES] = self._moves.ctypes.data
+        header[team.MOVE_COUNT] = len(moves) // team.MOVE_WORDS
+        header[team.BASES] = self._bases.ctypes.data
+        header[team.WORDS] = at
+        self._header = header
+        self._header_address = header.ctypes.data
+        divided = any(isinstance(call, Call) and call.divided for call in self.calls)
+        self.parallel = divided and seconds > _WORTH_A_TEAM
+        self._runner = team.runner()
+        self._whole = len(self.pieces) == 1 and isinstance(self.pieces[0], tuple)
+        header[team.LAST] = number
+
+    def _seconds(self) -> float:
+        """A guess at the time of one thread."""
+        kernels = [call for call in self.calls if isinstance(call, Call)]
+        return sum(call.flops / _FLOPS + call.moved / _BYTES for call in kernels)
+
+    def _word(self, word: Any, at: int, moves: list[int]) -> int:
+        if isinstance(word, View):
+            base = self._base(word)
+            offset = word.offset * word.dtype.itemsize
+            if base < 0:
+                return -base + offset
+            moves += [at, base, offset]
+            return 0
+        if isinstance(word, Status):
+            return int(self.status[word.check].ctypes.data)
+        if isinstance(word, Stream):
+            return int(self.streams[word.number].ctypes.data)
+        return int(word)
+
+    def _base(self, view: View) -> int:
+        """Minus the address of memory of our own, or the number of the slot outside."""
+        buffer = view.buffer
+        if buffer.origin == "computed":
+            return -(self._start + self._arena.offsets[buffer])
+        if buffer.origin == "constant":
+            assert buffer.array is not None
+            array = np.ascontiguousarray(buffer.array)
+            self._constants.append(array)
+            buffer.array = array
+            return -int(array.ctypes.data)
+        key = (buffer.origin, buffer.source)
+        slot = self._slots.get(key)
+        if slot is None:
+            slot = self._slots[key] = len(self.sources)
+            self.sources.append(key)
+            self._arrays.append(None)
+        return slot
+
+    # ------------------------------------------------------------------ running
+
+    def bind(self, slot: int, array: Array, address: int = 0) -> None:
+        """Let a slot be a contiguous array of the right shape and type."""
+        self._arrays[slot] = array
+        self._bases[slot] = address or array.ctypes.data
+        self._header[team.MOVED] = 1
+
+    def release(self, slot: int) -> None:
+        """Let go of an array that was handed out."""
+        self._arrays[slot] = None
+
+    def fail(self, number: int) -> None:
+        """Raise the error of a check that `run` reported."""
+        error, message = self.graph.checks[number - 1]
+        raise error(message.replace("{value}", str(self.status[number - 1, 1])))
+
+    def run(self) -> int:
+        """Run with what is bound, and return the number, from 1, of a failed check, or 0."""
+        if self._whole:
+            return self._runner(self._header_address, self.parallel)
+        header = self._header
+        failed = 0
+        for piece in self.pieces:
+            if isinstance(piece, PythonCall):
+                if not failed:
+                    self._run_in_python(piece)
+                continue
+            header[team.FIRST], header[team.LAST] = piece
+            failed = self._runner(self._header_address, self.parallel)
+            if failed:
+                break
+        return failed
+
+    def _run_in_python(self, call: PythonCall) -> None:
+        with quiet():
+            made = run_in_python(call.op, [self.array(view) for view in call.reads])
+            for view, array in zip(call.writes, made, strict=True):
+                np.copyto(self.array(view), array)
+
+    def array(self, view: View) -> Array:
+        """The memory that a view shows, as NumPy sees it."""
+        base = self._base(view)
+        size = view.dtype.itemsize
+        if base >= 0:
+            held = self._arrays[base]
+            assert held is not None
+            memory, start = held, 0
+        elif view.buffer.origin == "constant":
+            assert view.buffer.array is not None
+            memory, start = view.buffer.array, 0
+        else:
+            memory, start = self._memory, -base - self._memory.ctypes.data
+        strides = [stride * size for stride in view.strides]
+        flat = memory.reshape(-1).view(np.uint8) if memory.size else memory
+        return np.ndarray(view.shape, view.dtype, flat, start + view.offset * size, strides)
+
+    # ------------------------------------------------------------------ reading
+
+    def explain(self) -> str:
+        """Say in words what runs: kernels, work, memory, and what each pass did."""
+        kernels = [call for call in self.calls if isinstance(call, Call)]
+        python = [call for call in self.calls if isinstance(call, PythonCall)]
+        flops = sum(call.flops for call in kernels)
+        moved = sum(call.moved for call in kernels)
+        lines = [
+            f"{len(kernels)} kernel calls, {self.barriers} barriers, "
+            f"{'a team of threads' if self.parallel else 'one thread'}",
+            f"{flops:,} multiplications and additions in products; "
+            f"{moved:,} bytes read and written",
+            f"arena {self.arena_size:,} bytes ({self.unshared_size:,} if nothing were used twice)",
+        ]
+        if python:
+            names = Counter(call.op.name for call in python)
+            shown = ", ".join(f"{name} × {count}" for name, count in names.items())
+            lines.append(f"run by NumPy between compiled pieces: {shown}")
+        lines.append("passes:")
+        lines += [f"  {name:<11} {text}" for name, text in self.graph.notes]
+        lines.append("kernels:")
+        counts: dict[str, list[int]] = {}
+        for call in kernels:
+            entry = counts.setdefault(call.name, [0, 0, 0])
+            entry[0] += 1
+            entry[1] += call.flops
+            entry[2] += call.moved
+        for name, (count, work, size) in sorted(
+            counts.items(), key=lambda item: (-item[1][1], -item[1][2])
+        ):
+            short = name if len(name) <= 60 else name[:57] + "..."
+            lines.append(f"  {count:>5} × {short:<60} {work:>14,} FLOP {size:>14,} bytes")
+        return "\n".join(lines)
+
+
+def _planned(tape: Tape, off: Collection[str]) -> Graph:
+    """The graph of a tape after every pass, in the order in which it runs."""
+    for directly in (True, False):
+        graph = lower(tape, off)
+        run_passes(graph, off)
+        own_results(graph)
+        if "place" in off:
+            copy_results(graph)
+        else:
+            graph.notes.append(("place", place_results(graph)))
+        graph.ops = sort(graph.ops)
+        note = pack_weights(graph)
+        if note:
+            graph.notes.append(("pack", note))
+        graph.notes.append(("fuse", fuse(graph, "fuse" not in off)))
+        claim_outputs(graph)
+        write_in_place(graph, directly)
+        try:
+            graph.ops = sort(graph.ops, lambda op: (int(bool(op.params.get("commits"))),))
+        except CircleError:
+            continue
+        return graph
+    raise AssertionError("copying at the end waits for everything and cannot be in a circle")
+

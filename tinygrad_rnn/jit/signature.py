@@ -1,0 +1,117 @@
+"""What a call looks like: the structure of its arguments, and the tensors in it.
+
+Two calls of one signature can share a recording: same nesting, shapes and types, same plain values,
+and the same arguments that are one array given twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.arguments import Array
+from tinygrad_rnn.errors import RecordingError
+from tinygrad_rnn.tensor import Tensor
+
+_PLAIN = (bool, int, float, complex, str, bytes, type(None))
+
+
+def flatten(value: Any, leaves: list[Any]) -> Any:
+    """Append the tensors and arrays in `value` to `leaves`; return its structure, hashable."""
+    if isinstance(value, Tensor):
+        leaves.append(value)
+        array = value._array
+        return (Tensor, array.shape, array.dtype, value._requires_grad)
+    kind = type(value)
+    if kind is np.ndarray:
+        leaves.append(value)
+        return (np.ndarray, value.shape, value.dtype)
+    if kind in _PLAIN:
+        return (kind, value)
+    if isinstance(value, tuple):
+        return (kind, *[flatten(part, leaves) for part in value])
+    if kind is list:
+        return (list, *[flatten(part, leaves) for part in value])
+    if kind is dict:
+        return (dict, *[(key, flatten(part, leaves)) for key, part in value.items()])
+    if isinstance(value, np.generic):
+        return (kind, value.item())
+    # A module, an optimizer, a generator: the object itself belongs to the signature.
+    return Thing(value)
+
+
+class Thing:
+    """An object that is compared by identity, and kept alive as long as it is compared."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Thing) and other.value is self.value
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+
+def aliases(leaves: Sequence[Any]) -> tuple[int, ...]:
+    """For each leaf, the first that has the same array."""
+    if len(leaves) < 2:
+        return ()
+    first: dict[int, int] = {}
+    return tuple([first.setdefault(id(array_of(x)), i) for i, x in enumerate(leaves)])
+
+
+def array_of(leaf: Any) -> Array:
+    """The numbers of a tensor or array."""
+    array: Array = leaf._array if isinstance(leaf, Tensor) else leaf
+    return array
+
+
+def with_tensors(value: Any) -> Any:
+    """The same structure, its arrays replaced by tensors that share their memory."""
+    kind = type(value)
+    if kind is np.ndarray:
+        return Tensor._wrap(value)
+    if isinstance(value, tuple):
+        parts = [with_tensors(part) for part in value]
+        return kind(*parts) if hasattr(value, "_fields") else kind(parts)
+    if kind is list:
+        return [with_tensors(part) for part in value]
+    if kind is dict:
+        return {key: with_tensors(part) for key, part in value.items()}
+    return value
+
+
+Builder = Callable[[Sequence[Tensor]], Any]
+
+
+def result_builder(value: Any, leaves: list[Tensor]) -> Builder:
+    """Append the tensors of a result to `leaves`; return what builds its like from others."""
+    if isinstance(value, Tensor):
+        number = len(leaves)
+        leaves.append(value)
+        return lambda tensors: tensors[number]
+    kind = type(value)
+    if isinstance(value, tuple) or kind is list:
+        parts = [result_builder(part, leaves) for part in value]
+        if hasattr(value, "_fields"):
+            return lambda tensors: kind(*[part(tensors) for part in parts])
+        return lambda tensors: kind([part(tensors) for part in parts])
+    if kind is dict:
+        items = [(key, result_builder(part, leaves)) for key, part in value.items()]
+        return lambda tensors: {key: part(tensors) for key, part in items}
+    if kind is np.ndarray:
+        raise RecordingError(
+            "the step returns a NumPy array, whose numbers a replay could not renew; return a "
+            "Tensor and read it outside"
+        )
+    if not isinstance(value, _PLAIN):
+        raise RecordingError(
+            f"the step returns a {kind.__name__}; it can return tensors, plain Python values, and "
+            "tuples, lists and dicts of them"
+        )
+    return lambda tensors: value

@@ -33,6 +33,8 @@ WARM_SECONDS = 20e-3
 # A call that takes longer than this needs no warming: its own beginning does that.
 LONG_CALL_SECONDS = 100e-3
 BLOCK_SECONDS = 1e-3
+# What the system itself does in the background stays below this.
+BUSY_CPUS = 0.1
 NOT_INSTALLED = "not installed"
 
 
@@ -121,6 +123,21 @@ class Measurement:
         }
 
 
+class Row(dict[str, Measurement]):
+    """What contenders measured in turns; `others` is how many CPUs other programs used meanwhile.
+
+    Two threads that wait for each other lose far more to another program than one thread does.
+    """
+
+    others: float | None = None
+
+    def warning(self) -> str:
+        """A sentence on other programs, or nothing where they did not matter."""
+        if self.others is None or self.others < BUSY_CPUS:
+            return ""
+        return f"; other programs kept {self.others:.1f} CPUs busy meanwhile"
+
+
 # ---------------------------------------------------------------------- in the parent
 
 
@@ -158,11 +175,23 @@ def environment(threads: int) -> dict[str, str]:
     return changed
 
 
+def busy_seconds() -> float | None:
+    """Seconds that all CPUs together have worked since the machine started, where it tells."""
+    statistics_file = Path("/proc/stat")
+    if not statistics_file.exists():
+        return None
+    user, nice, system, _, _, irq, softirq, steal = map(
+        int, statistics_file.read_text().splitlines()[0].split()[1:9]
+    )
+    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+
+
 class Worker:
     """A process that prepares one contender and runs it when told to."""
 
     def __init__(self, contender: Contender, threads: int) -> None:
         self.measurement = Measurement()
+        self.processor_seconds = 0.0
         order = dataclasses.asdict(contender) | {
             "threads": threads,
             "cpus": usable_cpus()[:threads],
@@ -190,6 +219,7 @@ class Worker:
         answer: dict[str, Any] = json.loads(line) if line else {"status": "failed: it ended early"}
         self.measurement.status = answer.get("status", "")
         self.measurement.memory = answer.get("memory")
+        self.processor_seconds = answer.get("processor_seconds", self.processor_seconds)
         return answer
 
     def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -258,7 +288,7 @@ def measure(
     rounds: int,
     seconds: float,
     check: Callable[[dict[str, Any]], None] = lambda checks: None,
-) -> dict[str, Measurement]:
+) -> Row:
     """Measure all in turns of some seconds.
 
     `check` gets what each contender's check returned, before any time is taken.
@@ -266,12 +296,22 @@ def measure(
     with started(contenders, threads) as workers:
         able = {name: worker for name, worker in workers.items() if worker.able}
         check({name: worker.measurement.check for name, worker in able.items()})
+
+        def ours() -> float:
+            own = sum(worker.processor_seconds for worker in workers.values())
+            return own + time.process_time()
+
+        start, busy, own = time.perf_counter(), busy_seconds(), ours()
         for _ in range(rounds):
             for worker in able.values():
                 if worker.able:
                     time.sleep(SETTLE_SECONDS)
                     worker.run(seconds)
-        found = {name: worker.measurement for name, worker in workers.items()}
+        found = Row({name: worker.measurement for name, worker in workers.items()})
+        busy_now = busy_seconds()
+        if busy is not None and busy_now is not None:
+            by_others = busy_now - busy - (ours() - own)
+            found.others = max(0.0, by_others / (time.perf_counter() - start))
     for measurement in found.values():
         if measurement.status:
             # Times up to a failure would look like a result.
@@ -313,7 +353,8 @@ def serve() -> None:
     os.dup2(2, 1)
 
     def answer(**facts: Any) -> None:
-        answers.write(json.dumps(facts | {"memory": peak_memory()}) + "\n")
+        facts |= {"memory": peak_memory(), "processor_seconds": time.process_time()}
+        answers.write(json.dumps(facts) + "\n")
         answers.flush()
 
     order = json.loads(sys.argv[1])

@@ -27,6 +27,7 @@ from benchmarks._workers import (
     Contender,
     DisagreementError,
     Measurement,
+    Row,
     describe_machine,
     failures,
     measure,
@@ -43,8 +44,6 @@ QUICK_TURN_SECONDS = 0.1
 FLOAT_BYTES = 4
 NAMES = ["ours eager", "ours jit", "PyTorch", "JAX"]
 EAGER, JIT, TORCH, JAX = NAMES
-
-Row = dict[str, Measurement]
 
 
 def contenders(sampling: Sampling) -> dict[str, Contender]:
@@ -79,7 +78,10 @@ def print_row(sampling: Sampling, threads: int, row: Row) -> None:
     """One line a contender."""
     weights = FLOAT_BYTES * sum(math.prod(shape) for shape in sampling.shapes.values())
     plural = "s" if threads > 1 else ""
-    print(f"\n{sampling.title}, {1e-6 * weights:.1f} MB of weights, {threads} thread{plural}")
+    print(
+        f"\n{sampling.title}, {1e-6 * weights:.1f} MB of weights, {threads} thread{plural}"
+        + row.warning()
+    )
     print(
         f"{'':>14} {'µs/char':>9} {'quartiles':>17} {'char/s':>9} {'GB/s':>6} {'MB':>6} "
         f"{'first s':>8}"
@@ -106,7 +108,7 @@ def print_targets(rows: dict[tuple[Sampling, int], Row]) -> None:
     print(f"{'':>14} {'threads':>7} {' '.join(f'{name:>10}' for name in others)} {'1 thread':>8}")
     for (sampling, threads), row in rows.items():
         mine = row.get(JIT, Measurement())
-        single = rows.get((sampling, 1), {}).get(JIT) if threads > 1 else None
+        single = rows.get((sampling, 1), Row()).get(JIT) if threads > 1 else None
         cells = [f"{mine.times_as_fast_as(row.get(name)):>10}" for name in others]
         last = f"{mine.times_as_fast_as(single):>8}"
         print(f"{sampling.title:>14} {threads:>7} {' '.join(cells)} {last}")
@@ -121,6 +123,7 @@ def as_json(rows: dict[tuple[Sampling, int], Row]) -> dict[str, Any]:
             | {
                 "title": sampling.title,
                 "threads": threads,
+                "cpus_used_by_others": row.others,
                 "contenders": {name: found.as_json() for name, found in row.items()},
             }
             for (sampling, threads), row in rows.items()

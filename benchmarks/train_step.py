@@ -32,6 +32,7 @@ from benchmarks._workers import (
     Contender,
     DisagreementError,
     Measurement,
+    Row,
     describe_machine,
     failures,
     measure,
@@ -58,8 +59,6 @@ EAGER, JIT, FUSED, LOOP, JAX, NUMPY = (
 )
 NAMES = [EAGER, JIT, FUSED, LOOP, JAX, NUMPY]
 PEAK = Contender("benchmarks._rivals.peak", "peak", {})
-
-Row = dict[str, Measurement]
 
 
 def contenders(step: Step) -> dict[str, Contender]:
@@ -106,6 +105,7 @@ def print_row(step: Step, threads: int, row: Row) -> None:
     print(
         f"\n{step.title}, batch {step.batch}, {step.steps} steps, {threads} thread{plural}, "
         + (f"peak {1e-9 * highest:.0f} GFLOP/s" if highest else "peak not measured")
+        + row.warning()
     )
     print(
         f"{'':>14} {'ms/step':>9} {'quartiles':>17} {'k char/s':>9} {'GFLOP/s':>8} {'of peak':>7} "
@@ -139,7 +139,7 @@ def print_targets(rows: dict[tuple[Step, int], Row]) -> None:
     for (step, threads), row in rows.items():
         mine = row.get(JIT, Measurement())
         cells = [f"{mine.times_as_fast_as(row.get(name)):>13}" for name in others]
-        single = rows.get((step, 1), {}).get(JIT) if threads > 1 else None
+        single = rows.get((step, 1), Row()).get(JIT) if threads > 1 else None
         last = f"{mine.times_as_fast_as(single):>8}"
         print(f"{step.title:>20} {threads:>7} {' '.join(cells)} {last}")
 
@@ -153,6 +153,7 @@ def as_json(rows: dict[tuple[Step, int], Row]) -> dict[str, Any]:
             | {
                 "title": step.title,
                 "threads": threads,
+                "cpus_used_by_others": row.others,
                 "operations": step.operations,
                 "peak": highest_rate(row["peak"]),
                 "contenders": {

@@ -5,6 +5,7 @@ import platform
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numba
 import numpy as np
@@ -95,6 +96,25 @@ def test_narrower_cpus(target):
         out = np.empty(101, dtype)
         kernels.fill_uniform(out, 3, 4)
         assert dtype(text) == out[-1]
+
+
+COMPILED_STEPS = ("test_fused.py", "test_reductions.py", "test_rows.py")
+
+
+@pytest.mark.skipif(not IS_X86, reason="these names are x86 targets")
+@pytest.mark.parametrize("target", ["AVX2", "plain"])
+def test_compiled_steps_on_narrower_cpus(target):
+    """Wrong if the kernels of compiled steps were right for this machine's vectors only."""
+    if target == "AVX2" and host().bits < 256:
+        pytest.skip("this CPU has no AVX2")
+    files = [str(Path(__file__).with_name(name)) for name in COMPILED_STEPS]
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *files],
+        env=dict(os.environ, **TARGETS[target]),
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
 
 
 def assembly_of(kernel):

@@ -108,6 +108,9 @@ def _fused(op: Op, memory: Memory) -> Iterator[Call]:
     outputs = [memory.located(view) for view in op.outputs]
     if not outputs or outputs[0].size == 0:
         return
+    if _is_transposition(op, inputs, outputs):
+        yield _transpose(op, inputs[0], outputs[0])
+        return
     operands = [*inputs, *outputs]
     axes = _loops(operands, len(inputs))
     inner = axes[-1] if axes else (1, [0] * len(operands))
@@ -146,6 +149,38 @@ def _fused(op: Op, memory: Memory) -> Iterator[Call]:
             outputs,
             elements * len(steps) >= DIVIDED_ELEMENTS,
         )
+
+
+def _is_transposition(op: Op, inputs: Sequence[View], outputs: Sequence[View]) -> bool:
+    """Whether an operation copies a matrix whose rows are the source's columns."""
+    if [step[0] for step in op.params["steps"]] != ["copy"] or len(inputs) != 1:
+        return False
+    source, target = inputs[0], outputs[0]
+    return (
+        len(outputs) == 1
+        and len(source.shape) == 2
+        and min(source.shape) > 1
+        and source.dtype.kind == "f"
+        and source.strides[0] == 1
+        and source.strides[1] >= source.shape[0]
+        and target.strides[1] == 1
+        and target.strides[0] >= target.shape[1]
+    )
+
+
+def _transpose(op: Op, source: View, target: View) -> Call:
+    columns, rows = source.shape
+    real = str(source.dtype)
+    itemsize = source.dtype.itemsize
+    return Call(
+        f"transpose {rows}×{columns}",
+        op,
+        lambda: gemm.transpose_task(real).address,
+        [rows, columns, source, source.strides[1] * itemsize, target, target.strides[0] * itemsize],
+        [source],
+        [target],
+        source.size >= DIVIDED_ELEMENTS,
+    )
 
 
 def _plain(x: Scalar) -> bool | int | float:

@@ -6,6 +6,7 @@ no kernel). It knows arrays; tensors, signatures and gradients are the business 
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Collection
 from typing import Any
@@ -218,6 +219,29 @@ class Program:
         flat = memory.reshape(-1).view(np.uint8) if memory.size else memory
         return np.ndarray(view.shape, view.dtype, flat, start + view.offset * size, strides)
 
+    def profile(self, repetitions: int = 10) -> list[tuple[str, int, float]]:
+        """Time every kernel by itself on one thread, with what the last run was bound to.
+
+        Returns (name, calls, seconds of all calls) of each kind, the slowest first. What the step
+        leaves behind is computed again and again, so use it on a step that may be repeated.
+        """
+        header = self._header
+        total: dict[str, tuple[int, float]] = {}
+        kernels = [call for call in self.calls if isinstance(call, Call)]
+        self._runner(self._header_address, False)
+        for i, call in enumerate(kernels):
+            header[team.FIRST], header[team.LAST] = i, i + 1
+            times = []
+            for _ in range(repetitions):
+                begun = time.perf_counter()
+                self._runner(self._header_address, False)
+                times.append(time.perf_counter() - begun)
+            count, before = total.get(call.name, (0, 0.0))
+            total[call.name] = (count + 1, before + sorted(times)[repetitions // 2])
+        header[team.FIRST], header[team.LAST] = 0, len(kernels)
+        found = [(name, count, seconds) for name, (count, seconds) in total.items()]
+        return sorted(found, key=lambda entry: -entry[2])
+
     # ------------------------------------------------------------------ reading
 
     def explain(self) -> str:
@@ -256,7 +280,7 @@ class Program:
 
 def _planned(tape: Tape, off: Collection[str]) -> Graph:
     """The graph of a tape after every pass, in the order in which it runs."""
-    for directly in (True, False):
+    for directly, together in ((True, True), (False, True), (False, False)):
         graph = lower(tape, off)
         run_passes(graph, off)
         own_results(graph)
@@ -268,7 +292,7 @@ def _planned(tape: Tape, off: Collection[str]) -> Graph:
         note = pack_weights(graph)
         if note:
             graph.notes.append(("pack", note))
-        graph.notes.append(("fuse", fuse(graph, "fuse" not in off)))
+        graph.notes.append(("fuse", fuse(graph, together and "fuse" not in off)))
         claim_outputs(graph)
         write_in_place(graph, directly)
         try:
@@ -276,5 +300,5 @@ def _planned(tape: Tape, off: Collection[str]) -> Graph:
         except CircleError:
             continue
         return graph
-    raise AssertionError("copying at the end waits for everything and cannot be in a circle")
+    raise AssertionError("single operations with copies at the end cannot wait in a circle")
 

@@ -16,8 +16,15 @@ from typing import Any, NamedTuple
 import llvmlite.ir as ir
 import numpy as np
 
-from tinygrad_rnn.kernels.activations import EMITTERS, SIDE_BY_SIDE
+from tinygrad_rnn.kernels.activations import (
+    SIDE_BY_SIDE,
+    emit_erf,
+    emit_exp,
+    emit_sigmoid,
+    emit_tanh,
+)
 from tinygrad_rnn.kernels.cache import Kernel, kernel
+from tinygrad_rnn.kernels.logarithms import emit_log, emit_log1p
 from tinygrad_rnn.kernels.simd import (
     BOOL,
     BYTE,
@@ -353,9 +360,9 @@ def _relu(lanes_of: Lanes, dtype: str, x: Value) -> Value:
     return _maximum(lanes_of, dtype, x, lanes_of.constant(0, dtype))
 
 
-def _function(name: str) -> _Emitter:
+def _function(emit_function: Callable[[Vectors, Value], Value]) -> _Emitter:
     def emit(lanes_of: Lanes, dtype: str, x: Value) -> Value:
-        return EMITTERS[name](lanes_of.real(dtype), x)
+        return emit_function(lanes_of.real(dtype), x)
 
     return emit
 
@@ -376,9 +383,9 @@ def _library(name: str) -> _Emitter:
 
 def _softplus(lanes_of: Lanes, dtype: str, x: Value) -> Value:
     """max(x, 0) + log(1 + exp(−|x|))."""
-    decay = _function("exp")(lanes_of, dtype, lanes_of.builder.fneg(_absolute(lanes_of, dtype, x)))
-    rest = _library("log1p")(lanes_of, dtype, decay)
-    return lanes_of.builder.fadd(_relu(lanes_of, dtype, x), rest)
+    real = lanes_of.real(dtype)
+    decay = emit_exp(real, lanes_of.builder.fneg(real.absolute(x)))
+    return real.add(_relu(lanes_of, dtype, x), emit_log1p(real, decay))
 
 
 def _tanh_slope(lanes_of: Lanes, dtype: str, h: Value, y: Value) -> Value:
@@ -482,12 +489,12 @@ _RULES = {
     "minimum": _Rule(2, _NUMBERS, _minimum),
     "relu": _Rule(1, _NUMBERS, _relu),
     "copy": _Rule(1, _ANY, _same),
-    "exp": _Rule(1, _REALS, _function("exp")),
-    "tanh": _Rule(1, _REALS, _function("tanh")),
-    "sigmoid": _Rule(1, _REALS, _function("sigmoid")),
-    "erf": _Rule(1, _REALS, _function("erf")),
-    "log": _Rule(1, _REALS, _library("log")),
-    "log1p": _Rule(1, _REALS, _library("log1p")),
+    "exp": _Rule(1, _REALS, _function(emit_exp)),
+    "tanh": _Rule(1, _REALS, _function(emit_tanh)),
+    "sigmoid": _Rule(1, _REALS, _function(emit_sigmoid)),
+    "erf": _Rule(1, _REALS, _function(emit_erf)),
+    "log": _Rule(1, _REALS, _function(emit_log)),
+    "log1p": _Rule(1, _REALS, _function(emit_log1p)),
     "sin": _Rule(1, _REALS, _library("sin")),
     "cos": _Rule(1, _REALS, _library("cos")),
     "pow": _Rule(2, _REALS, _library("pow")),

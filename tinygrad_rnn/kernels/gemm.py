@@ -45,6 +45,7 @@ UNPACKED_ROWS = 14  # up to this many rows, a row-major B is read where it lies
 # little beside the call, and where another program has its CPU, the join waits for a time slice.
 THREADED_PRODUCTS = 8_000_000
 ALIGNMENT = 64
+TRANSPOSED_ROWS = 16  # at a time, a cache line of the target in float32
 
 # The words of a task's argument block, all 64-bit integers.
 A, A_BATCH, A_ROW, A_STEP = 0, 1, 2, 3
@@ -391,6 +392,31 @@ def pack_task(real: str) -> Kernel:
             )
 
     return pack_matrix
+
+
+@functools.cache
+def transpose_task(real: str) -> Kernel:
+    """The task of target[j, i] = source[i, j].
+
+    Words: rows, columns, address and byte stride of rows of the source, the same of the target;
+    the columns of both are neighbours.
+    """
+    itemsize = np.dtype(real).itemsize
+    _, transpose, _ = _movers(real)
+
+    @kernel("void(intp, intp, intp)", key=real)
+    def transpose_matrix(arguments, part, parts):  # type: ignore[no-untyped-def]
+        words = pointer_at(arguments, np.int64)
+        rows = words[0]
+        blocks = (rows + TRANSPOSED_ROWS - 1) // TRANSPOSED_ROWS
+        first = blocks * part // parts * TRANSPOSED_ROWS
+        last = min(blocks * (part + 1) // parts * TRANSPOSED_ROWS, rows)
+        if first < last:
+            source = words[2] + first * words[3]
+            target = words[4] + first * itemsize
+            transpose(source, words[3], last - first, words[1], target, words[5])
+
+    return transpose_matrix
 
 
 class _Entry:

@@ -14,6 +14,7 @@ from tinygrad_rnn.jit.passes.accumulate import accumulate_products
 from tinygrad_rnn.jit.passes.batch import batch_products
 from tinygrad_rnn.jit.passes.dead import remove_dead
 from tinygrad_rnn.jit.passes.slices import compute_in_slices, compute_in_steps
+from tinygrad_rnn.jit.passes.sums import sum_at_once
 
 Pass = Callable[[Graph], str]
 
@@ -22,6 +23,7 @@ PASSES: dict[str, Pass] = {
     "batch": batch_products,
     "steps": compute_in_steps,
     "accumulate": accumulate_products,
+    "sums": sum_at_once,
     "slices": compute_in_slices,
 }
 # Simplifications while the tape is lowered, and choices of the planner.

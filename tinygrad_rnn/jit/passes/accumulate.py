@@ -16,7 +16,7 @@ def accumulate_products(graph: Graph) -> str:
     shared = _shared(graph, uses)
     gone: set[Op] = set()
     for op in graph.ops:
-        if _is_sum(op) and op not in gone and not _is_inner(op, uses):
+        if is_sum(op) and op not in gone and not is_inner_sum(op, uses):
             while _merge_one(op, uses, shared, gone):
                 if op in gone:
                     break
@@ -24,7 +24,8 @@ def accumulate_products(graph: Graph) -> str:
     return f"{len(gone)} sums became part of a product" if gone else ""
 
 
-def _is_sum(op: Op) -> bool:
+def is_sum(op: Op) -> bool:
+    """Whether an operation adds two floating-point tensors."""
     return (
         op.kind == "map"
         and op.name == "add"
@@ -35,16 +36,16 @@ def _is_sum(op: Op) -> bool:
     )
 
 
-def _is_inner(op: Op, uses: Uses) -> bool:
+def is_inner_sum(op: Op, uses: Uses) -> bool:
     """Whether a sum is nothing but a term of another."""
     readers = uses.of(op.output.buffer)
     if len(readers) != 1 or uses.leaves(op.output.buffer):
         return False
     reader, i = readers[0]
-    return _is_sum(reader) and reader.inputs[i] == op.output
+    return is_sum(reader) and reader.inputs[i] == op.output
 
 
-def _terms(op: Op, uses: Uses) -> list[tuple[Op, int]]:
+def terms_of(op: Op, uses: Uses) -> list[tuple[Op, int]]:
     """The terms of a sum of sums: which operation has them, and as which input."""
     found = []
     pending = [op]
@@ -54,7 +55,7 @@ def _terms(op: Op, uses: Uses) -> list[tuple[Op, int]]:
             inner = None
             if isinstance(x, View) and len(x.buffer.writers) == 1:
                 inner = x.buffer.writers[0]
-            if inner is not None and _is_sum(inner) and x == inner.output and _is_inner(inner, uses):
+            if inner is not None and is_sum(inner) and x == inner.output and is_inner_sum(inner, uses):
                 pending.append(inner)
             else:
                 found.append((node, i))
@@ -62,7 +63,7 @@ def _terms(op: Op, uses: Uses) -> list[tuple[Op, int]]:
 
 
 def _merge_one(op: Op, uses: Uses, shared: set[tuple[Op, int]], gone: set[Op]) -> bool:
-    terms = _terms(op, uses)
+    terms = terms_of(op, uses)
     for product_at in terms:
         product = _product(product_at, uses)
         if product is None:

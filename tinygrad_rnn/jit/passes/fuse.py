@@ -30,40 +30,50 @@ class _Group:
         self.ops = [op]
         self.inputs = set(op.reads())
 
+    def leave(self, op: Op) -> None:
+        """Take an operation out."""
+        self.ops.remove(op)
+        self.inputs = {view for other in self.ops for view in other.reads()}
+
 
 def fuse(graph: Graph, together: bool = True) -> str:
     """Replace every element-wise operation by a fused one, of one or several steps."""
     memory = Memory(graph.ops)
     stage: dict[Op, int] = {}
     group_of: dict[Op, _Group] = {}
+    # Who reads an operation's results, and whether element by element.
+    readers: dict[Op, list[tuple[Op, bool]]] = {}
     for op in graph.ops:
         aligned: list[Op] = []
         level = 0
-        looks_like_mine = set(op.reads()) if op.kind == "map" and not op.after else set()
+        mine = set(op.reads()) if op.kind == "map" and not op.after else set()
         for before in memory.before(op):
             near = (
                 together
                 and before.kind == "map"
                 and not before.after
-                and before.output in looks_like_mine
+                and before.output in mine
                 and before.output.shape == op.output.shape
             )
             level = max(level, stage[before] + (0 if near else 1))
+            readers.setdefault(before, []).append((op, near))
             if near:
                 aligned.append(before)
         if op.kind == "map":
-            mine = group_of[op] = _Group(op)
+            group = group_of[op] = _Group(op)
             for before in {id(b): b for b in aligned}.values():
                 other = group_of[before]
-                if stage[before] != level or other is mine:
+                if stage[before] != level or other is group:
                     continue
-                if not _fits(mine, other):
+                if not _fits(group, other):
                     level += 1
-                    mine = group_of[op] = _Group(op)
+                    group = group_of[op] = _Group(op)
                     break
-                _absorb(mine, other, group_of)
+                _absorb(group, other, group_of)
         stage[op] = level
-    groups = {id(group): group for group in group_of.values()}
+    if together:
+        _postpone(graph, stage, group_of, readers)
+    groups = {id(group): group for group in group_of.values() if group.ops}
     uses = _outside_uses(graph, group_of)
     scalars = _Scalars()
     fused = {id(g): _fused(g, uses, scalars) for g in groups.values()}
@@ -79,6 +89,39 @@ def fuse(graph: Graph, together: bool = True) -> str:
     graph.ops = ops
     count = sum(len(group.ops) for group in groups.values())
     return f"{count} element-wise operations became {len(groups)} kernels" if groups else ""
+
+
+def _postpone(
+    graph: Graph,
+    stage: dict[Op, int],
+    group_of: dict[Op, _Group],
+    readers: dict[Op, list[tuple[Op, bool]]],
+) -> None:
+    """Compute what only later stages read together with the first of its readers."""
+    leaving = {sink.view.buffer for sink in graph.sinks}
+    for op in reversed(graph.ops):
+        after = readers.get(op, [])
+        if op.kind != "map" or op.after or not after or op.output.buffer in leaving:
+            continue
+        if not all(near for _, near in after):
+            continue
+        later = min(stage[reader] for reader, _ in after)
+        if later <= stage[op]:
+            continue
+        group = _Group(op)
+        others = {
+            id(group_of[reader]): group_of[reader]
+            for reader, _ in after
+            if stage[reader] == later
+        }
+        if not all(_fits(group, other) for other in others.values()):
+            continue
+        group_of[op].leave(op)
+        stage[op] = later
+        group_of[op] = group
+        for other in others.values():
+            if _fits(group, other):
+                _absorb(group, other, group_of)
 
 
 def _fits(one: _Group, other: _Group) -> bool:

@@ -111,7 +111,7 @@ def place_results(graph: Graph) -> str:
     graph.ops = ops
     products = _line_up_sums(graph, places)
     note = f"{moved} results written into what they are joined to, {copied} copied"
-    return note + (f"; {products} products summed as few" if products else "")
+    return note + (f"; {products} parts of sums added up as few" if products else "")
 
 
 def copy_results(graph: Graph) -> None:
@@ -122,8 +122,9 @@ def copy_results(graph: Graph) -> None:
             for part, target in zip(op.inputs, op.params["targets"], strict=True):
                 ops.append(Op("map", "copy", [part], [target], op.entry, op.position))
         elif op.kind == "sum_products":
-            pairs = _pairs(op)
-            ops += _products(op, pairs)
+            ops += _products(op, _pairs(op))
+        elif op.kind == "sum_reduced":
+            ops += _reductions(op, [_stacked(view, 1, 0) for view in op.reads()])
         else:
             ops.append(op)
     graph.ops = ops
@@ -143,6 +144,12 @@ def _line_up_sums(graph: Graph, places: _Places) -> int:
     ops: list[Op] = []
     count = 0
     for op in graph.ops:
+        if op.kind == "sum_reduced":
+            views = sorted(op.reads(), key=lambda view: _rank(view, places))
+            count += len(views)
+            _line_up(views, places)
+            ops += _reductions(op, _stacks(views))
+            continue
         if op.kind != "sum_products":
             ops.append(op)
             continue
@@ -250,3 +257,46 @@ def _products(op: Op, pairs: Sequence[Pair]) -> list[Op]:
     return made
 
 
+# ---------------------------------------------------------------------- sums of reductions
+
+
+def _stacked(view: View, count: int, step: int) -> View:
+    """`count` views of one layout, `step` elements apart, as one with an axis in front."""
+    return view._replace(shape=(count, *view.shape), strides=(step, *view.strides))
+
+
+def _stacks(views: Sequence[View]) -> list[View]:
+    """Views of one layout at equal distances, as few with an axis in front."""
+    found = [located(view) or view for view in views]
+    found.sort(key=lambda view: (id(view.buffer), view.offset))
+    stacks: list[View] = []
+    for view in found:
+        if stacks:
+            last = stacks[-1]
+            count, step = last.shape[0], last.strides[0]
+            distance = view.offset - last.offset - (count - 1) * step
+            same = last.buffer is view.buffer and last.strides[1:] == view.strides
+            if same and distance > 0 and (count == 1 or distance == step):
+                first = last._replace(shape=last.shape[1:], strides=last.strides[1:])
+                stacks[-1] = _stacked(first, count + 1, distance)
+                continue
+        stacks.append(_stacked(view, 1, 0))
+    return stacks
+
+
+def _reductions(op: Op, stacks: Sequence[View]) -> list[Op]:
+    """One reduction for each stack, and their sum."""
+    axis = (0, *(i + 1 for i in op.params["axis"]))
+    made: list[Op] = []
+    total: View | None = None
+    for i, stack in enumerate(stacks):
+        only = len(stacks) == 1
+        part = op.output if only else whole(Buffer(op.output.shape, op.output.dtype))
+        made.append(Op("reduce", "sum", [stack], [part], op.entry, op.position, {"axis": axis}))
+        if total is not None:
+            last = i == len(stacks) - 1
+            target = op.output if last else whole(Buffer(op.output.shape, op.output.dtype))
+            made.append(Op("map", "add", [total, part], [target], op.entry, op.position))
+            part = target
+        total = part
+    return made

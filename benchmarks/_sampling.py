@@ -12,7 +12,7 @@ TEMPERATURE = 0.8
 # How many characters, the most probable one each time, the contenders have to agree on.
 CHECKED = 40
 # Weights larger than at the start of a training, so that the most probable symbol changes.
-SPREAD = 4.0
+SPREAD = 8.0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -131,12 +131,17 @@ class Row(dict[str, Measurement]):
 
     others: float | None = None
 
-    def warning(self) -> str:
-        """A sentence on other programs, or nothing where they did not matter."""
-        if self.others is None or self.others < BUSY_CPUS:
-            return ""
-        return f"; other programs kept {self.others:.1f} CPUs busy meanwhile"
+    @property
+    def disturbed(self) -> bool:
+        """Whether other programs took CPUs, so that the times are not to be relied on."""
+        return self.others is not None and self.others >= BUSY_CPUS
 
+    def warning(self) -> str:
+        """What follows a row's title where other programs disturbed it."""
+        return f"; * other programs used {self.others:.1f} CPUs" if self.disturbed else ""
+
+
+DISTURBED = "* Other programs used the CPUs at that time; do not rely on the figures."
 
 # ---------------------------------------------------------------------- in the parent
 

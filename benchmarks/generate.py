@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks._sampling import CHECKED, Sampling
 from benchmarks._workers import (
+    DISTURBED,
     Contender,
     DisagreementError,
     Measurement,
@@ -110,8 +111,11 @@ def print_targets(rows: dict[tuple[Sampling, int], Row]) -> None:
         mine = row.get(JIT, Measurement())
         single = rows.get((sampling, 1), Row()).get(JIT) if threads > 1 else None
         cells = [f"{mine.times_as_fast_as(row.get(name)):>10}" for name in others]
+        mark = " *" if row.disturbed else ""
         last = f"{mine.times_as_fast_as(single):>8}"
-        print(f"{sampling.title:>14} {threads:>7} {' '.join(cells)} {last}")
+        print(f"{sampling.title:>14} {threads:>7} {' '.join(cells)} {last}{mark}")
+    if any(row.disturbed for row in rows.values()):
+        print(DISTURBED)
 
 
 def as_json(rows: dict[tuple[Sampling, int], Row]) -> dict[str, Any]:

@@ -29,6 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks._steps import HELLO, Step
 from benchmarks._workers import (
+    DISTURBED,
     Contender,
     DisagreementError,
     Measurement,
@@ -140,8 +141,11 @@ def print_targets(rows: dict[tuple[Step, int], Row]) -> None:
         mine = row.get(JIT, Measurement())
         cells = [f"{mine.times_as_fast_as(row.get(name)):>13}" for name in others]
         single = rows.get((step, 1), Row()).get(JIT) if threads > 1 else None
+        mark = " *" if row.disturbed else ""
         last = f"{mine.times_as_fast_as(single):>8}"
-        print(f"{step.title:>20} {threads:>7} {' '.join(cells)} {last}")
+        print(f"{step.title:>20} {threads:>7} {' '.join(cells)} {last}{mark}")
+    if any(row.disturbed for row in rows.values()):
+        print(DISTURBED)
 
 
 def as_json(rows: dict[tuple[Step, int], Row]) -> dict[str, Any]:

@@ -92,7 +92,7 @@ class Operation(engine.Node):
             if self.memory is not None:
                 self._refuse_if_mutated(self.memory, "the output")
             assert self.output is not None
-            out = _wrap(self.output)
+            out = wrap(self.output)
             out._requires_grad = True
             out._node = self
         g = gradients if primitive.multiple else gradients[0]
@@ -128,7 +128,7 @@ _new = object.__new__
 _WORTH_FREEING = 1 << 15
 
 
-def _wrap(array: Array) -> Tensor:
+def wrap(array: Array) -> Tensor:
     """Make a leaf tensor of an array, without copying or checking."""
     tensor: Tensor = _new(Tensor)
     tensor._array = array
@@ -137,7 +137,7 @@ def _wrap(array: Array) -> Tensor:
 
 def _leaf(array: Array) -> Tensor:
     """Make a constant tensor of an array that nobody else holds."""
-    tensor = _wrap(array)
+    tensor = wrap(array)
     if state.recorder is not None:
         state.recorder.constant(tensor)
     return tensor
@@ -169,9 +169,9 @@ def apply(primitive: Primitive, *inputs: Any, **params: Any) -> Tensor:
         raise _explained(error, primitive, inputs, params) from error
 
     if primitive.multiple:
-        outputs = tuple([_wrap(part) for part in result])
+        outputs = tuple([wrap(part) for part in result])
     else:
-        outputs = (_wrap(result if type(result) is np.ndarray else np.asarray(result)),)
+        outputs = (wrap(result if type(result) is np.ndarray else np.asarray(result)),)
     if primitive.view:
         memory = inputs[0]._shared_memory()
         for out in outputs:
@@ -466,7 +466,7 @@ class Tensor(Reductions):
 
     def detach(self) -> Tensor:
         """Return the same numbers outside the graph. Shares memory."""
-        out = _wrap(self._array)
+        out = wrap(self._array)
         out._memory = self._shared_memory()
         return out
 
@@ -635,7 +635,7 @@ class Tensor(Reductions):
                 raise OutOfRangeError(f"index out of range: {error}") from error
             except ValueError as error:
                 raise ShapeError(f"the value does not fit the index: {error}") from error
-            self.assign(_wrap(new))
+            self.assign(wrap(new))
         else:
             apply(ops.getitem, self.detach(), index=template).assign(value)
 

@@ -63,7 +63,11 @@ def network(step: Step, weights: Arrays | None = None) -> tuple[nn.Module, Loss]
     else:
         layers = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}[step.kind]
         module = layers(H, H, step.layers)
-    module.load_state_dict(weights_of(step) if weights is None else weights)
+    if weights is None:
+        weights = weights_of(step)
+    elif all(array.dtype == "float64" for array in weights.values()):
+        module.double()
+    module.load_state_dict(weights)
 
     def loss(x: Tensor, targets: Tensor) -> Tensor:
         if step.kind == "hello":

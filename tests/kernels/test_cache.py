@@ -152,3 +152,22 @@ def test_import_does_nothing(directory):
     result = run("import tinygrad_rnn.kernels")
     assert result.stdout == result.stderr == ""
     assert not directory.exists()
+
+
+DRAWN = """
+import numpy as np
+from tinygrad_rnn import kernels
+kernels.set_num_threads(1)
+for dtype in ({types},):
+    out = np.empty(8, dtype)
+    kernels.fill_uniform(out, 1, 2)
+    print(*out.tolist())
+"""
+
+
+def test_code_from_several_processes_fits_together(directory):
+    """Wrong if two kernels of one name, compiled by different processes, were taken for another."""
+    # Each of these numbers its functions alike, so only their names can tell them apart.
+    alone = [run(DRAWN.format(types=types)).stdout for types in ("np.float32", "np.float64")]
+    together = run(DRAWN.format(types="np.float32, np.float64")).stdout
+    assert together == "".join(alone)

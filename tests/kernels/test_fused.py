@@ -361,6 +361,16 @@ def test_an_output_may_lie_on_an_input(columns, dtype, access):
     assert_agree(room[1], x - y)
 
 
+def test_no_input_at_all():
+    """Wrong if an array could not be filled, or an output had to have its value's type."""
+    step = Step("copy", (Constant(2.5, "float32"),), "float32")
+    expression = Expression((), (step,), ((0, Operand("float64", "strided")),))
+    room = np.zeros((1, 2, 3, 14))
+    run(expression, [room[..., ::2]], parts=2)
+    assert (room[..., ::2] == 2.5).all()
+    assert not room[..., 1::2].any()
+
+
 def test_equal_constants_of_other_bits_are_other_kernels():
     """Wrong if a kernel were found by equality, which 0.0 and −0.0 have."""
     x = np.array([1.0, -1.0], np.float32)

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinygrad_rnn.kernels.reductions import WORDS, arg_task, reduce_task
+from tinygrad_rnn.kernels.reductions import WORDS, arg_task, reduce_task, reduces
 
 REALS = ("float32", "float64")
 KINDS = [(kind, real) for kind in ("sum", "sum_squares", "amax", "amin") for real in REALS]
-KINDS += [("sum", "int64"), ("any", "bool"), ("all", "bool")]
+KINDS += [("sum", "int64"), ("amax", "int64"), ("amin", "int64"), ("any", "bool"), ("all", "bool")]
 SIDES = st.sampled_from([1, 2, 3, 5, 17, 70])
 LAYOUTS = st.permutations(range(4))
 
@@ -78,6 +78,15 @@ def test_reductions_of_any_layout(case, shape, order, stride, transposed, parts)
     np.testing.assert_array_equal(again, whole)
 
 
+def test_what_is_reduced():
+    """Wrong if a caller were promised a kernel that fails to compile."""
+    assert all(reduces(kind, dtype) for kind, dtype in KINDS)
+    assert reduces("argmax", "float32")
+    assert not reduces("sum", "bool")
+    assert not reduces("amax", "bool")
+    assert not reduces("prod", "float32")
+
+
 @pytest.mark.parametrize("shape", [(0, 3, 2, 2), (2, 0, 2, 2), (2, 20, 0, 3), (2, 20, 3, 0)])
 @pytest.mark.parametrize(("kind", "dtype"), KINDS)
 def test_reductions_without_elements(kind, dtype, shape):
@@ -85,6 +94,8 @@ def test_reductions_without_elements(kind, dtype, shape):
     out = np.ones(shape[:2], dtype)
     run(reduce_task(kind, dtype), np.zeros(shape, dtype), out, 2)
     starts = {"all": True, "amax": -np.inf, "amin": np.inf}
+    if dtype == "int64":
+        starts = {"amax": -(2**63), "amin": 2**63 - 1}
     assert (out == starts.get(kind, 0)).all()
 
 

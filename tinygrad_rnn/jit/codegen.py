@@ -15,12 +15,14 @@ import numpy as np
 
 from tinygrad_rnn.jit.graph import Graph, Op, Scalar, View
 from tinygrad_rnn.jit.passes.order import Memory
-from tinygrad_rnn.kernels import fused, gemm, random, reductions, rows, softmax
+from tinygrad_rnn.kernels import fused, gemm, random, reductions, rows
 from tinygrad_rnn.kernels.fused import Constant, Expression, Operand, Step
+from tinygrad_rnn.kernels.softmax import softmax_task
 
 # Below this much work a second thread costs more than it saves.
 DIVIDED_ELEMENTS = 4096
 DIVIDED_PRODUCTS = 60_000
+_ELEMENTS = {"float32", "float64", "int64", "int32", "bool"}
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,9 @@ def _fused(op: Op, memory: Memory) -> Iterator[Call]:
     inputs = [memory.located(view) for view in op.reads()]
     outputs = [memory.located(view) for view in op.outputs]
     if not outputs or outputs[0].size == 0:
+        return
+    if any(str(view.dtype) not in _ELEMENTS for view in (*inputs, *outputs)):
+        yield _as_python(op, memory)  # type: ignore[misc]
         return
     if _is_transposition(op, inputs, outputs):
         yield _transpose(op, inputs[0], outputs[0])
@@ -366,7 +371,7 @@ def _softmax(op: Op, memory: Memory) -> Iterator[Call]:
     yield Call(
         f"{op.name} {source.shape}",
         op,
-        lambda: softmax.softmax_task(real, as_log).address,
+        lambda: softmax_task(real, as_log).address,
         [source, target, source.size // columns, columns],
         [source],
         [target],
@@ -516,6 +521,10 @@ _REDUCERS = {
 
 def run_in_python(op: Op, arrays: Sequence[Any]) -> Sequence[Any]:
     """Compute an operation that has no kernel from NumPy views of its inputs."""
+    if op.kind == "fused":
+        # Of types that no kernel knows, numbers are only moved about.
+        assert all(step[0] == "copy" for step in op.params["steps"])
+        return [arrays[0]] * len(op.outputs)
     if op.kind == "reduce":
         axis = op.params["axis"]
         if op.name == "sum_squares":

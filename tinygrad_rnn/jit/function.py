@@ -44,7 +44,13 @@ class JitFunction:
         """Run the step: recorded the first time, compiled afterwards."""
         if state.recorder is not None:
             return self._function(*args, **kwargs)
-        leaves: list[Any] = []
+        latest = self._last
+        if latest is not None and not kwargs:
+            # Mostly a call is like the one before, which is quicker to see than to look up.
+            leaves: list[Any] = []
+            if latest.like(args, leaves) and latest.fits(leaves):
+                return latest(leaves)
+        leaves = []
         structure = flatten((args, kwargs), leaves) if kwargs else flatten(args, leaves)
         key = (structure, aliases(leaves), state.grad_enabled, get_default_dtype())
         recordings = self._recordings.get(key)
@@ -74,6 +80,7 @@ class JitFunction:
         recorded = time.perf_counter() - begun
         kind = Checked if self._check else Replay
         recording = kind(recorder, tape, builder, self._off)
+        recording.expect(key, bool(kwargs))
         recording.seconds = {"recording": recorded, **recording.seconds}
         variants = self._recordings.setdefault(key, [])
         variants.insert(0, recording)

@@ -18,6 +18,8 @@ from tinygrad_rnn.errors import OutOfRangeError
 from tinygrad_rnn.jit import graph as layout
 from tinygrad_rnn.jit.graph import Buffer, Graph, Op, Scalar, Sink, View, whole
 from tinygrad_rnn.jit.tape import ARGUMENT, CAPTURED, CONSTANT, Entry, Reference, Tape
+from tinygrad_rnn.kernels.fused import supports
+from tinygrad_rnn.kernels.reductions import reduces
 from tinygrad_rnn.ops import ARRAY
 
 Rule = Callable[..., Any]
@@ -29,13 +31,13 @@ _MAPS = (
     "add sub mul div pow neg exp log log1p sqrt abs sin cos tanh tanh_slope sigmoid sigmoid_slope "
     "relu softplus erf maximum minimum where sign floor ceil round remainder floor_divide eq ne lt "
     "le gt ge and or xor not isnan isinf"
-).split()
+)
 _COMPARISONS = {"eq", "ne", "lt", "le", "gt", "ge"}
 _REDUCTIONS = {"sum": "sum", "amax": "amax", "amin": "amin", "any": "any", "all": "all"}
 
 
 def rule(*names: str) -> Callable[[Rule], Rule]:
-    """Decorate `(lowering, entry, *inputs, **params) -> view or views` as the rule of primitives."""
+    """Decorate `(lowering, entry, *inputs, **params) -> view(s)` as the rule of primitives."""
 
     def decorate(function: Rule) -> Rule:
         for name in names:
@@ -75,8 +77,9 @@ class Lowering:
             if self.folds and self._fold(entry):
                 continue
             inputs = [self.view(x) if isinstance(x, Reference) else x for x in entry.inputs]
-            made = _rules.get(entry.primitive.name, _fallback)(self, entry, *inputs, **entry.params)
-            views = made if isinstance(made, (list, tuple)) and not isinstance(made, View) else [made]
+            find: Rule = _rules.get(entry.primitive.name, _fallback)
+            made = find(self, entry, *inputs, **entry.params)
+            views = [made] if isinstance(made, View) else made
             for number, view in zip(entry.outputs, views, strict=True):
                 self.views[number] = self.graph.kept[number] = view
         sinks = self.graph.sinks
@@ -210,7 +213,9 @@ class Lowering:
         self.graph.checks.append((OutOfRangeError, f"{message} in {self.entry.describe()}"))
         return len(self.graph.checks) - 1
 
-    def join(self, shape: Shape, dtype: Any, parts: Sequence[View], targets: Sequence[View]) -> View:
+    def join(
+        self, shape: Shape, dtype: Any, parts: Sequence[View], targets: Sequence[View]
+    ) -> View:
         """A buffer put together of parts that do not overlap."""
         buffer = targets[0].buffer if targets else Buffer(shape, np.dtype(dtype))
         made = Op("join", "join", parts, [whole(buffer)], self.entry, len(self.graph.ops))
@@ -245,7 +250,7 @@ def _typed(x: Any, dtype: Any, lowering: Lowering) -> View | Scalar:
     return lowering.cast(x, dtype) if isinstance(x, View) else Scalar(x, np.dtype(dtype))
 
 
-@rule(*_MAPS)
+@rule(*_MAPS.split())
 def _map(lowering: Lowering, entry: Entry, *inputs: Any) -> View:
     shape, dtype = _shape_of(lowering, entry)
     name = entry.primitive.name
@@ -257,6 +262,8 @@ def _map(lowering: Lowering, entry: Entry, *inputs: Any) -> View:
         given = [inputs[0], *(_typed(x, dtype, lowering) for x in inputs[1:])]
     else:
         given = [_typed(x, dtype, lowering) for x in inputs]
+    if not supports(name, [str(x.dtype) for x in given], str(dtype)):
+        return _fallback(lowering, entry, *inputs)[0]
     return lowering.map(name, given, shape, dtype)
 
 
@@ -271,6 +278,8 @@ def _clip(lowering: Lowering, entry: Entry, x: View, low: Any, high: Any) -> Vie
 
 @rule("cast")
 def _cast(lowering: Lowering, entry: Entry, x: View, dtype: Any) -> View:
+    if not supports("cast", [str(x.dtype)], str(np.dtype(dtype))):
+        return _fallback(lowering, entry, x, dtype=dtype)[0]
     return lowering.cast(x, np.dtype(dtype))
 
 
@@ -338,14 +347,11 @@ def _part_of(view: View) -> View:
                 for part, target in zip(op.inputs, op.params["targets"], strict=True)
             }
             op.params["by_place"] = by_place
+        # The places are those of the parts themselves, so a view of one has its very layout.
+        first = op.params["targets"][0] if op.params["targets"] else view
         part = by_place.get((view.offset, view.shape))
-        if part is not None and len(view.shape) == len(view.buffer.shape):
-            return part if isinstance(part, View) else view
-        for target, part in zip(op.params["targets"][:1], op.inputs[:1], strict=True):
-            # Unbinding what was stacked: the target is the slice, without the axis.
-            if len(target.shape) == len(view.shape) and target.strides == view.strides:
-                found = by_place.get((view.offset, view.shape))
-                return found if isinstance(found, View) else view
+        if isinstance(part, View) and view.strides == first.strides:
+            return part
     return view
 
 
@@ -364,7 +370,8 @@ def _getitem(lowering: Lowering, entry: Entry, x: View, *arrays: View, index: An
     shape, dtype = _shape_of(lowering, entry)
     check = lowering.check(f"index out of range for an axis of {x.shape[0]}")
     flat = lowering.reshape(rows, (rows.size,))
-    made = lowering.op("look_up", "look_up", [table, flat], [((rows.size, width), dtype)], check=check)
+    out = ((rows.size, width), dtype)
+    made = lowering.op("look_up", "look_up", [table, flat], [out], check=check)
     return lowering.reshape(made[0], shape)
 
 
@@ -430,8 +437,7 @@ def _sum_rows(
     simple = all(len(index) == 1 and index[0] is ARRAY for index in indices)
     integer = all(x.dtype.kind in "iu" for x in inputs[1::2])
     if not (simple and integer and buffer.shape and buffer.dtype.kind == "f"):
-        made = _fallback(lowering, entry, *inputs, indices=indices, shape=buffer.shape)
-        return made[0]
+        return _fallback(lowering, entry, *inputs, indices=indices, shape=buffer.shape)[0]
     before = lowering.write(whole(buffer), Scalar(0, buffer.dtype))
     width = math.prod(buffer.shape[1:])
     for g, index in zip(inputs[::2], inputs[1::2], strict=True):
@@ -536,6 +542,9 @@ def _reduced(
         x = lowering.cast(x, np.dtype(bool))
     elif name == "sum":
         x = lowering.cast(x, dtype)
+    if not reduces(name, str(x.dtype)):
+        keepdims = len(shape) == len(x.shape)
+        return _fallback(lowering, lowering.entry, x, axis=axis, keepdims=keepdims)[0]
     return lowering.op("reduce", name, [x], [(shape, dtype)], axis=axis)[0]
 
 
@@ -566,7 +575,7 @@ def _logsumexp(lowering: Lowering, entry: Entry, x: View, axis: Shape, keepdims:
 @rule("argmax", "argmin")
 def _arg(lowering: Lowering, entry: Entry, x: View, axis: int | None, keepdims: bool) -> View:
     shape, dtype = _shape_of(lowering, entry)
-    if axis is None or x.dtype.kind != "f":
+    if axis is None or not reduces(entry.primitive.name, str(x.dtype)):
         return _fallback(lowering, entry, x, axis=axis, keepdims=keepdims)[0]
     name = entry.primitive.name
     return lowering.op("arg", name, [x], [(shape, dtype)], axis=(axis,))[0]
@@ -578,7 +587,7 @@ def _softmax(lowering: Lowering, entry: Entry, x: View, axis: int) -> View:
     if x.size == 0 or last < 0:
         return _fallback(lowering, entry, x, axis=axis)[0]
     axis %= last + 1
-    order = tuple(i for i in range(last + 1) if i != axis) + (axis,)
+    order = (*(i for i in range(last + 1) if i != axis), axis)
     rows = lowering.contiguous(layout.permuted(x, order))
     name = entry.primitive.name
     made = lowering.op("softmax", name, [rows], [(rows.shape, x.dtype)])[0]

@@ -12,7 +12,7 @@ ALIGNMENT = 64
 
 
 def _size(buffer: Buffer) -> int:
-    size = buffer.size * buffer.dtype.itemsize
+    size: int = buffer.size * buffer.dtype.itemsize
     return max(-(-size // ALIGNMENT), 1) * ALIGNMENT
 
 

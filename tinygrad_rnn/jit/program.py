@@ -48,6 +48,8 @@ class Program:
         calls: kernel calls in their order.
         sources: what the program reads and writes outside: pairs of origin ("argument",
             "captured", "write" or "output") and number.
+        bases: the address of each source; whoever changes one calls `has_moved`.
+        arrays: the array of each source, for operations without a kernel.
         arena_size: bytes of memory for what is computed on the way.
     """
 
@@ -64,7 +66,7 @@ class Program:
         self.streams = np.zeros((max(len(tape.generators), 1), 2), np.uint64)
         self.sources: list[tuple[str, int]] = []
         self._slots: dict[tuple[str, int], int] = {}
-        self._arrays: list[Array | None] = []
+        self.arrays: list[Array | None] = []
         self._constants: list[Array] = []
         self._build()
 
@@ -98,7 +100,7 @@ class Program:
             self.pieces.append((first, number))
         self._words = np.array(words or [0], np.int64)
         self._moves = np.array(moves or [0], np.int64)
-        self._bases = np.zeros(max(len(self.sources), 1), np.int64)
+        self.bases = np.zeros(max(len(self.sources), 1), np.int64)
         self._table = np.array(rows or [0], np.int64)
         at = self._words.ctypes.data
         for i, start in enumerate(starts):
@@ -114,14 +116,15 @@ class Program:
         header[team.CHECKS] = len(self.graph.checks)
         header[team.MOVES] = self._moves.ctypes.data
         header[team.MOVE_COUNT] = len(moves) // team.MOVE_WORDS
-        header[team.BASES] = self._bases.ctypes.data
+        header[team.BASES] = self.bases.ctypes.data
         header[team.WORDS] = at
         self._header = header
         self._header_address = header.ctypes.data
         divided = any(isinstance(call, Call) and call.divided for call in self.calls)
         self.parallel = divided and seconds > _WORTH_A_TEAM
         self._runner = team.runner()
-        self._whole = len(self.pieces) == 1 and isinstance(self.pieces[0], tuple)
+        self._alone = self._runner.alone(self._header_address)
+        self.is_whole = len(self.pieces) == 1 and isinstance(self.pieces[0], tuple)
         header[team.LAST] = number
 
     def _seconds(self) -> float:
@@ -132,7 +135,7 @@ class Program:
     def _word(self, word: Any, at: int, moves: list[int]) -> int:
         if isinstance(word, View):
             base = self._base(word)
-            offset = word.offset * word.dtype.itemsize
+            offset: int = word.offset * word.dtype.itemsize
             if base < 0:
                 return -base + offset
             moves += [at, base, offset]
@@ -147,7 +150,7 @@ class Program:
         """Minus the address of memory of our own, or the number of the slot outside."""
         buffer = view.buffer
         if buffer.origin == "computed":
-            return -(self._start + self._arena.offsets[buffer])
+            return -int(self._start + self._arena.offsets[buffer])
         if buffer.origin == "constant":
             assert buffer.array is not None
             array = np.ascontiguousarray(buffer.array)
@@ -159,20 +162,20 @@ class Program:
         if slot is None:
             slot = self._slots[key] = len(self.sources)
             self.sources.append(key)
-            self._arrays.append(None)
+            self.arrays.append(None)
         return slot
 
     # ------------------------------------------------------------------ running
 
-    def bind(self, slot: int, array: Array, address: int = 0) -> None:
+    def bind(self, slot: int, array: Array) -> None:
         """Let a slot be a contiguous array of the right shape and type."""
-        self._arrays[slot] = array
-        self._bases[slot] = address or array.ctypes.data
-        self._header[team.MOVED] = 1
+        self.arrays[slot] = array
+        self.bases[slot] = array.ctypes.data
+        self.has_moved()
 
-    def release(self, slot: int) -> None:
-        """Let go of an array that was handed out."""
-        self._arrays[slot] = None
+    def has_moved(self) -> None:
+        """Say that `bases` was changed."""
+        self._header[team.MOVED] = 1
 
     def fail(self, number: int) -> None:
         """Raise the error of a check that `run` reported."""
@@ -181,8 +184,10 @@ class Program:
 
     def run(self) -> int:
         """Run with what is bound, and return the number, from 1, of a failed check, or 0."""
-        if self._whole:
-            return self._runner(self._header_address, self.parallel)
+        if self.is_whole:
+            if not self.parallel:
+                return self._alone()
+            return self._runner(self._header_address, True)
         header = self._header
         failed = 0
         for piece in self.pieces:
@@ -207,7 +212,7 @@ class Program:
         base = self._base(view)
         size = view.dtype.itemsize
         if base >= 0:
-            held = self._arrays[base]
+            held = self.arrays[base]
             assert held is not None
             memory, start = held, 0
         elif view.buffer.origin == "constant":

@@ -2,49 +2,47 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections.abc import Collection, Sequence
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn import engine
 from tinygrad_rnn.arguments import Array
-from tinygrad_rnn.context import caller
+from tinygrad_rnn.context import caller, state
+from tinygrad_rnn.dtypes import get_default_dtype
 from tinygrad_rnn.jit.guards import Guards
 from tinygrad_rnn.jit.program import Program
 from tinygrad_rnn.jit.recorder import Recorder
-from tinygrad_rnn.jit.signature import Builder, array_of
+from tinygrad_rnn.jit.signature import Builder, Thing, aliases, matcher
 from tinygrad_rnn.jit.tape import Gradient, Tape, Value
-from tinygrad_rnn.tensor import Tensor
+from tinygrad_rnn.tensor import Tensor, wrap
 
 _KEYS = 2**64
 
 
 class _Pool:
-    """Arrays that were handed out and that nobody holds any more are used again."""
+    """Arrays that were handed out; those that nobody holds any more are used again."""
 
     def __init__(self, shape: tuple[int, ...], dtype: Any) -> None:
         self._shape = shape
         self._dtype = dtype
-        self._held: list[tuple[Array, int]] = []
+        self.held: list[tuple[Array, int]] = []
 
-    def take(self) -> tuple[Array, int]:
-        """An array that the caller alone will hold, and its address."""
-        for pair in self._held:
-            if sys.getrefcount(pair[0]) == _UNUSED:
-                return pair
+    def another(self) -> tuple[Array, int]:
+        """One more array, and its address."""
         array = np.empty(self._shape, self._dtype)
         pair = (array, int(array.ctypes.data))
-        self._held.append(pair)
+        self.held.append(pair)
         return pair
 
 
 def _references_of_unused() -> int:
     pair = (np.empty(1), 0)
-    return sys.getrefcount(pair[0])
+    return getrefcount(pair[0])
 
 
 _UNUSED = _references_of_unused()
@@ -75,11 +73,14 @@ class Replay:
             for slot in tape.gradients
             if slot.read and slot.before is not None
         }
-        self._arguments: list[tuple[int, int, bool]] = []
-        self._captured: list[tuple[int, Tensor, bool]] = []
+        # Slots of the program by what fills them: arguments by place, captured tensors with the
+        # shape and type they had, gradients that were there before, arrays to hand out.
+        self._arguments: list[tuple[int, int]] = []
+        self._captured: list[tuple[int, Tensor, tuple[int, ...], Any]] = []
         self._old_gradients: list[tuple[int, Gradient]] = []
         self._outputs: list[tuple[int, int, _Pool]] = []
         written = {root for root, _ in tape.writes}
+        self._written_slots: set[int] = set()
         sinks = self.program.graph.sinks
         for slot, (origin, number) in enumerate(self.program.sources):
             if origin == "output":
@@ -87,30 +88,62 @@ class Replay:
                 self._outputs.append((slot, number, _Pool(view.shape, view.dtype)))
                 continue
             value = values[number]
-            writes = number in written
+            if number in written:
+                self._written_slots.add(slot)
             if value.place >= 0:
-                self._arguments.append((slot, value.place, writes))
+                self._arguments.append((slot, value.place))
             elif number in before:
                 self._old_gradients.append((slot, before[number]))
             else:
                 assert value.tensor is not None
-                self._captured.append((slot, value.tensor, writes))
-        self._written = [values[root] for root in written]
-        self._reads = [slot for slot in tape.gradients if slot.read]
-        self._sets = [slot for slot in tape.gradients if slot.written]
+                shape, dtype = value.tensor._array.shape, value.tensor._array.dtype
+                self._captured.append((slot, value.tensor, shape, dtype))
+        self._bound: list[Array | None] = [None] * len(self.program.sources)
+        # Results without elements are never touched by a kernel, and the same for every call.
+        written_out = {number for _, number, _ in self._outputs}
+        self._handed_out: list[Any] = [
+            None if i in written_out else np.empty(sink.view.shape, sink.view.dtype)
+            for i, sink in enumerate(sinks)
+        ]
+        # Where NumPy computes between the compiled pieces, addresses are not enough.
+        self._shows_arrays = not self.program.is_whole
         self._result_at = [
             next(i for i, sink in enumerate(sinks) if sink[:2] == ("result", n))
             for n in range(len(tape.results))
         ]
-        self._gradient_at = {
-            sink.number: i for i, sink in enumerate(sinks) if sink.kind == "gradient"
-        }
-        self._shapes = [
-            (tensor, tensor._array.shape, tensor._array.dtype) for _, tensor, _ in self._captured
+        gradient_at = {sink.number: i for i, sink in enumerate(sinks) if sink.kind == "gradient"}
+        self._reads = [slot for slot in tape.gradients if slot.read]
+        self._sets: list[tuple[Tensor | None, int, int]] = []
+        for gradient in tape.gradients:
+            if gradient.written:
+                value = values[gradient.owner]
+                owner = None if value.place >= 0 else value.tensor
+                number = gradient_at.get(gradient.owner, -1)
+                self._sets.append((owner, value.place, number))
+        self._memories = [
+            values[root].tensor._shared_memory()  # type: ignore[union-attr]
+            for root in written
+            if values[root].place < 0
         ]
-        self._bound: list[Array | None] = [None] * len(self.program.sources)
+        places = [values[root].place for root in written]
+        self._written_arguments = [place for place in places if place >= 0]
+        self._site = caller()
 
     # ------------------------------------------------------------------ does it fit
+
+    def expect(self, key: tuple[Any, ...], by_name: bool) -> None:
+        """Remember the signature: structure, aliases, gradient mode and default type."""
+        structure, self._aliases, self._grad_enabled, self._default_dtype = key
+        self._match = matcher(Thing(self) if by_name else structure)
+
+    def like(self, args: tuple[Any, ...], leaves: list[Any]) -> bool:
+        """Whether a call has this signature; appends its tensors and arrays to `leaves`."""
+        return (
+            self._match(args, leaves)
+            and state.grad_enabled is self._grad_enabled
+            and get_default_dtype() == self._default_dtype
+            and aliases(leaves) == self._aliases
+        )
 
     def fits(self, leaves: Sequence[Any]) -> bool:
         """Whether everything that the recording depends on is as it was then."""
@@ -118,9 +151,7 @@ class Replay:
             if (self._owner(slot.owner, leaves)._grad is None) != (slot.before is None):
                 return False
         bound = self._bound
-        for (slot_number, tensor, _), (_, shape, dtype) in zip(
-            self._captured, self._shapes, strict=True
-        ):
+        for slot_number, tensor, shape, dtype in self._captured:
             array = tensor._array
             if array is not bound[slot_number] and (array.shape != shape or array.dtype != dtype):
                 return False
@@ -140,38 +171,49 @@ class Replay:
             return self._run(leaves)
 
     def _run(self, leaves: Sequence[Any]) -> Any:
+        bound = self._bound
+        program = self.program
+        bases = program.bases
         copies: list[tuple[Array, Array]] = []
-        for slot, place, writes in self._arguments:
-            self._bind(slot, array_of(leaves[place]), writes, copies)
-        for slot, tensor, writes in self._captured:
-            self._bind(slot, tensor._array, writes, copies)
+        for slot, place in self._arguments:
+            leaf = leaves[place]
+            array = leaf if type(leaf) is np.ndarray else leaf._array
+            if array is not bound[slot]:
+                self._bind(slot, array, copies)
+        for slot, tensor, _, _ in self._captured:
+            if tensor._array is not bound[slot]:
+                self._bind(slot, tensor._array, copies)
         for slot, gradient in self._old_gradients:
             held = self._owner(gradient.owner, leaves)._grad
             assert held is not None
-            self._bind(slot, held._array, False, copies)
-        arrays: dict[int, Array] = {}
-        program = self.program
+            self._bind(slot, held._array, copies)
+        # By the number of the sink; a dict would do, and a list is faster.
+        arrays = self._handed_out.copy()
         for slot, number, pool in self._outputs:
-            array, address = pool.take()
-            arrays[number] = array
-            program.bind(slot, array, address)
+            for pair in pool.held:
+                if getrefcount(pair[0]) == _UNUSED:
+                    break
+            else:
+                pair = pool.another()
+            arrays[number] = pair[0]
+            bases[slot] = pair[1]
+            if self._shows_arrays:
+                program.arrays[slot] = pair[0]
+        program.has_moved()
         if self.tape.generators:
             self._start_streams()
         failed = program.run()
-        for slot, _, _ in self._outputs:
-            program.release(slot)
+        if self._shows_arrays:
+            for slot, _, _ in self._outputs:
+                program.arrays[slot] = None
         if failed:
             program.fail(failed)
         for target, source in copies:
             np.copyto(target, source)
-        self._after(leaves, arrays)
-        return self._builder([Tensor._wrap(arrays[i]) for i in self._result_at])
+        self._leave(leaves, arrays)
+        return self._builder([wrap(arrays[i]) for i in self._result_at])
 
-    def _bind(
-        self, slot: int, array: Array, writes: bool, copies: list[tuple[Array, Array]]
-    ) -> None:
-        if array is self._bound[slot]:
-            return
+    def _bind(self, slot: int, array: Array, copies: list[tuple[Array, Array]]) -> None:
         flags = array.flags
         if flags.c_contiguous and flags.aligned:
             self._bound[slot] = array
@@ -180,7 +222,7 @@ class Replay:
         copy = np.array(array, order="C")
         self._bound[slot] = None
         self.program.bind(slot, copy)
-        if writes:
+        if slot in self._written_slots:
             copies.append((array, copy))
 
     def _start_streams(self) -> None:
@@ -191,21 +233,20 @@ class Replay:
             row[0] = begun["seed"] % _KEYS
             row[1] = begun["counter"] % _KEYS
 
-    def _after(self, leaves: Sequence[Any], arrays: dict[int, Array]) -> None:
+    def _leave(self, leaves: Sequence[Any], arrays: Sequence[Array]) -> None:
         """Leave behind what the step leaves behind."""
         for generator, read in self.tape.generators:
             begun = generator.get_state()
             generator.set_state({**begun, "counter": begun["counter"] + read})
-        for slot in self._sets:
-            owner = self._owner(slot.owner, leaves)
-            if slot.after is None:
-                owner._grad = None
-            else:
-                owner._grad = Tensor._wrap(arrays[self._gradient_at[slot.owner]])
-        if self._written:
+        for owner, place, number in self._sets:
+            tensor = leaves[place] if owner is None else owner
+            tensor._grad = None if number < 0 else wrap(arrays[number])
+        if self._memories or self._written_arguments:
             moment = engine.now()
-            site = caller()
-            for value in self._written:
-                memory = self._owner(value.number, leaves)._shared_memory()
+            for memory in self._memories:
                 memory.mutated_at = moment
-                memory.site = site
+                memory.site = self._site
+            for place in self._written_arguments:
+                memory = leaves[place]._shared_memory()
+                memory.mutated_at = moment
+                memory.site = self._site

@@ -42,6 +42,72 @@ def flatten(value: Any, leaves: list[Any]) -> Any:
     return Thing(value)
 
 
+def matcher(structure: Any) -> Callable[[Any, list[Any]], bool]:
+    """Compile a structure into `match(value, leaves)`: whether `value` has it.
+
+    It appends the leaves as `flatten` does, and does without building the structure again.
+    """
+    if isinstance(structure, Thing):
+        thing = structure.value
+        return lambda value, leaves: value is thing
+    kind, *parts = structure
+    if kind is Tensor:
+        return _tensor_matcher(*parts)
+    if kind is np.ndarray:
+        return _array_matcher(*parts)
+    if kind in _PLAIN:
+        (wanted,) = parts
+        return lambda value, leaves: type(value) is kind and value == wanted
+    if kind is dict:
+        keys = [key for key, _ in parts]
+        matchers = [matcher(part) for _, part in parts]
+
+        def match_dict(value: Any, leaves: list[Any]) -> bool:
+            return (
+                type(value) is dict
+                and list(value) == keys
+                and all(match(x, leaves) for match, x in zip(matchers, value.values(), strict=True))
+            )
+
+        return match_dict
+    if issubclass(kind, np.generic):
+        (wanted,) = parts
+        return lambda value, leaves: type(value) is kind and value.item() == wanted
+    inner = [matcher(part) for part in parts]
+    count = len(inner)
+
+    def match_sequence(value: Any, leaves: list[Any]) -> bool:
+        if type(value) is not kind or len(value) != count:
+            return False
+        for match, x in zip(inner, value, strict=True):  # noqa: SIM110 - a generator costs more
+            if not match(x, leaves):
+                return False
+        return True
+
+    return match_sequence
+
+
+def _tensor_matcher(shape: Any, dtype: Any, requires_grad: bool) -> Callable[..., bool]:
+    def match(value: Any, leaves: list[Any]) -> bool:
+        if not isinstance(value, Tensor) or value._requires_grad is not requires_grad:
+            return False
+        leaves.append(value)
+        array = value._array
+        return bool(array.shape == shape and array.dtype == dtype)
+
+    return match
+
+
+def _array_matcher(shape: Any, dtype: Any) -> Callable[..., bool]:
+    def match(value: Any, leaves: list[Any]) -> bool:
+        if type(value) is not np.ndarray:
+            return False
+        leaves.append(value)
+        return bool(value.shape == shape and value.dtype == dtype)
+
+    return match
+
+
 class Thing:
     """An object that is compared by identity, and kept alive as long as it is compared."""
 

@@ -177,6 +177,31 @@ class _KernelCache(numba.core.caching.NullCache):
             return
 
 
+def _renamed(function: Any, key: str) -> Any:
+    """The function under a name that no other code has.
+
+    Numba numbers the functions of a process. Code that was compiled in another process can have
+    the same name and number as code of this one, and the linker would take either for both.
+    """
+    digest = hashlib.sha256(key.encode()).hexdigest()[:16]
+    function.__name__ = f"{function.__name__}_{digest}"
+    function.__qualname__ = function.__name__
+    return function
+
+
+def inner(key: str) -> Callable[[Any], Any]:
+    """Decorate a function that kernels call and that closes over values, which `key` tells apart.
+
+    Functions that close over nothing may use `numba.njit` itself.
+    """
+
+    def decorate(function: Any) -> Any:
+        name = f"{function.__module__}.{function.__name__} {key}"
+        return numba.njit(error_model="numpy")(_renamed(function, name))
+
+    return decorate
+
+
 class Kernel:
     """A function of one signature, compiled (or loaded) when it is first needed.
 
@@ -206,7 +231,7 @@ class Kernel:
         name = f"{function.__module__.rpartition('.')[2]}.{function.__name__}"
         code = function.__code__
         parts = (name, str(self._signature), self._key, sorted(self._options.items()), code.co_code)
-        dispatcher = numba.njit(**self._options)(function)
+        dispatcher = numba.njit(**self._options)(_renamed(function, repr(parts)))
         dispatcher._cache = _KernelCache(name, repr(parts))
         dispatcher.compile(self._signature)
         dispatcher.disable_compile()

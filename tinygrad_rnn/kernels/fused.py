@@ -75,8 +75,9 @@ class Step(NamedTuple):
 class Expression(NamedTuple):
     """Values 0 … n − 1 are the inputs, values n, n + 1, … the steps' results.
 
-    `outputs` pairs the number of a value with how it is stored, "unit" or "strided". An output may
-    lie exactly on an input with the same strides; otherwise what is written is not read.
+    `outputs` pairs the number of a value with how it is stored, "unit" or "strided", and converts
+    it to the stored type. An output may lie exactly on an input with the same strides; otherwise
+    what is written is not read.
     """
 
     inputs: tuple[Operand, ...]

@@ -11,11 +11,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from tinygrad_rnn.errors import ShapeError
 from tinygrad_rnn.kernels import threads
-from tinygrad_rnn.kernels.cache import Kernel, kernel
+from tinygrad_rnn.kernels.cache import Kernel, inner, kernel
 from tinygrad_rnn.kernels.simd import (
     Array,
     array_type,
@@ -76,7 +75,7 @@ def _movers(real: str) -> tuple[Any, Any, Any]:
     block_rows = block_bits() // (8 * itemsize)
     block_depth = 16 // itemsize
 
-    @njit(error_model="numpy")
+    @inner(real)
     def copy(source, source_row, source_column, rows, columns, target, target_row):  # type: ignore[no-untyped-def]
         """target[i, j] = source[i, j]; the target's columns are neighbours."""
         for i in range(rows):
@@ -85,7 +84,7 @@ def _movers(real: str) -> tuple[Any, Any, Any]:
             for j in range(columns):
                 line[j] = pointer_at(start + j * source_column, dtype)[0]
 
-    @njit(error_model="numpy")
+    @inner(real)
     def transpose(source, source_row, rows, columns, target, target_row):  # type: ignore[no-untyped-def]
         """target[j, i] = source[i, j]; the columns of both are neighbours."""
         whole_rows = rows - rows % block_rows
@@ -117,7 +116,7 @@ def _movers(real: str) -> tuple[Any, Any, Any]:
             target_row,
         )
 
-    @njit(error_model="numpy")
+    @inner(real)
     def pack(b, b_step, b_column, depth, columns, target, target_width):  # type: ignore[no-untyped-def]
         """One panel: target[k, j] = B[k, j] for j < columns, and 0 up to the panel's width."""
         line_bytes = target_width * itemsize
@@ -144,7 +143,7 @@ def _single_row(real: str) -> Any:
     block_rows = block_bits() // (8 * itemsize)
     block_depth = 16 // itemsize
 
-    @njit(error_model="numpy")
+    @inner(real)
     def chains(k, depth, a, b, b_column, columns, c):  # type: ignore[no-untyped-def]
         """Go on from step k with the chains held in c, one column after the other."""
         values = pointer_at(a, dtype)
@@ -156,7 +155,7 @@ def _single_row(real: str) -> Any:
                 total = multiply_add(values[step], column[step], total)
             results[j] = total
 
-    @njit(error_model="numpy")
+    @inner(real)
     def single_row(depth, a, b, b_column, columns, c):  # type: ignore[no-untyped-def]
         if columns < block_rows:
             results = pointer_at(c, dtype)

@@ -14,7 +14,7 @@ from numba import njit
 
 from tinygrad_rnn.errors import ArgumentError, DtypeError
 from tinygrad_rnn.kernels import threads
-from tinygrad_rnn.kernels.cache import Kernel, kernel
+from tinygrad_rnn.kernels.cache import Kernel, inner, kernel
 from tinygrad_rnn.kernels.simd import Array, array_type, call_task, pointer_at, stack_words, types
 
 ROUNDS = 10
@@ -67,7 +67,7 @@ def _filler(real: str) -> Any:
     unit_64 = 2.0**-53
     high_weight = 2.0**26
 
-    @njit(error_model="numpy")
+    @inner(real)
     def block(key_0, key_1, index):  # type: ignore[no-untyped-def]
         zero = np.uint64(0)
         w0, w1, w2, w3 = philox(index & _LOW, index >> _HALF, zero, zero, key_0, key_1)
@@ -82,7 +82,7 @@ def _filler(real: str) -> Any:
         second = (w2 >> shift_high) * high_weight + (w3 >> shift_low)
         return first * unit_64, second * unit_64, 0.0, 0.0
 
-    @njit(error_model="numpy")
+    @inner(real)
     def fill(target, count, key, counter, part, parts):  # type: ignore[no-untyped-def]
         out = pointer_at(target, dtype)
         key_0 = key & _LOW

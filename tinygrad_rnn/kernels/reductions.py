@@ -39,15 +39,17 @@ class _Kind(NamedTuple):
     """
 
     joined: str
-    start: float | bool
+    start: float
     squares: bool
     combine: _Combine
 
 
-def _extreme(operator: str) -> _Combine:
+def _extreme(operator: str, is_real: bool) -> _Combine:
     """The larger or smaller of two, NaN where either is NaN."""
 
     def combine(builder: Any, total: Value, value: Value) -> Value:
+        if not is_real:
+            return builder.select(builder.icmp_signed(operator, value, total), value, total)
         wins = builder.fcmp_ordered(operator, value, total)
         is_nan = builder.fcmp_unordered("uno", value, value)
         return builder.select(builder.or_(wins, is_nan), value, total)
@@ -55,20 +57,36 @@ def _extreme(operator: str) -> _Combine:
     return combine
 
 
+_TYPES = {
+    **dict.fromkeys(("sum", "amax", "amin"), ("float32", "float64", "int64")),
+    **dict.fromkeys(("sum_squares",), ("float32", "float64")),
+    **dict.fromkeys(("any", "all"), ("bool",)),
+    **dict.fromkeys(("argmax", "argmin"), ("float32", "float64", "int64")),
+}
+
+
+def reduces(kind: str, dtype: str) -> bool:
+    """Whether `reduce_task` or `arg_task` makes a kernel of this kind for this type."""
+    return dtype in _TYPES.get(kind, ())
+
+
 def _kind(kind: str, dtype: str) -> _Kind:
+    is_real = dtype in ("float32", "float64")
     if kind in ("sum", "sum_squares"):
-        if dtype == "int64" and kind == "sum":
-            return _Kind("int64", 0, False, lambda b, total, value: b.add(total, value))
+        if not is_real:
+            return _Kind(dtype, 0, False, lambda b, total, value: b.add(total, value))
         squares = kind == "sum_squares"
         return _Kind("float64", 0.0, squares, lambda b, total, value: b.fadd(total, value))
     if kind == "any":
-        return _Kind("bool", False, False, lambda b, total, value: b.or_(total, value))
+        return _Kind(dtype, False, False, lambda b, total, value: b.or_(total, value))
     if kind == "all":
-        return _Kind("bool", True, False, lambda b, total, value: b.and_(total, value))
-    infinity = float("inf")
+        return _Kind(dtype, True, False, lambda b, total, value: b.and_(total, value))
+    lowest, highest = float("-inf"), float("inf")
+    if not is_real:
+        lowest, highest = np.iinfo(dtype).min, np.iinfo(dtype).max
     if kind == "amax":
-        return _Kind(dtype, -infinity, False, _extreme(">"))
-    return _Kind(dtype, infinity, False, _extreme("<"))
+        return _Kind(dtype, lowest, False, _extreme(">", is_real))
+    return _Kind(dtype, highest, False, _extreme("<", is_real))
 
 
 class _Words(NamedTuple):
@@ -255,9 +273,9 @@ def reduce_task(kind: str, dtype: str) -> Kernel:
     along k0, k1, r0, r1; the target's address and byte strides along k0, k1.
 
     Args:
-        kind: "sum", "sum_squares", "amax" or "amin" of float32 and float64 (extremes are NaN where
-            an element is), "sum" of int64, "any" or "all" of bool.
-        dtype: of source and target. No elements sum to 0; their extremes are infinite.
+        kind: "sum", "sum_squares", "amax", "amin" (NaN where an element is), "any" or "all".
+        dtype: of source and target, one that `reduces` names. No elements sum to 0; the largest of
+            none is the smallest number there is, −∞ or the lowest integer.
     """
 
     @intrinsic

@@ -10,6 +10,7 @@ that run one part after the other.
 import ctypes
 import functools
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -49,7 +50,7 @@ SYNC_WORDS = 4 * _LINE
 _ALONE, _TOGETHER = 1, 2
 
 STATUS_WORDS = 2  # of a check: whether it failed, and the number that made it fail
-_SPINS_BEFORE_YIELD = 4000
+_SPINS_BEFORE_YIELD = 1000
 
 
 @intrinsic
@@ -117,7 +118,7 @@ def _give_way(typing_context: Any, address: Any) -> Any:
 def yield_address() -> int:
     """Address of the function that gives the CPU to another thread; 0 if there is none."""
     try:
-        library = ctypes.WinDLL("kernel32") if sys.platform == "win32" else ctypes.CDLL(None)
+        library = ctypes.CDLL("kernel32" if sys.platform == "win32" else None)
         name = "SwitchToThread" if sys.platform == "win32" else "sched_yield"
         return ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0
     except (AttributeError, OSError):
@@ -226,7 +227,12 @@ class Runner:
         self._run = _run.compiled
         self._walk = _walk.address
 
+    def alone(self, program: int) -> Callable[[], int]:
+        """A function that runs a program on this thread, at the least cost of a call."""
+        return functools.partial(self._run, program, self._walk, 0, 1)
+
     def __call__(self, program: int, parallel: bool) -> int:
+        """Run what the header at an address says, on the team if `parallel`."""
         if not parallel or threads.get_num_threads() == 1:
             return int(self._run(program, self._walk, 0, 1))
         launch = threads.launcher()

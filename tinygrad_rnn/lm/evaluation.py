@@ -5,10 +5,11 @@ Nothing here changes a model.
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,8 @@ import numpy.typing as npt
 from tinygrad_rnn.creation import from_numpy
 from tinygrad_rnn.errors import DataError
 from tinygrad_rnn.lm.arguments import number_of, require, require_known
-from tinygrad_rnn.lm.model import RecurrentLanguageModel, inference
+from tinygrad_rnn.lm.model import RecurrentLanguageModel, State, inference
+from tinygrad_rnn.tensor import Tensor
 from tinygrad_rnn.text import Window, evaluation_windows
 from tinygrad_rnn.text.arguments import array_of, size_of
 
@@ -47,13 +49,45 @@ class Evaluation:
         return self.bits * self.count / size_of("characters", characters)
 
 
+class Predicted(NamedTuple):
+    """How a model read a window: three tensors, or structures of them.
+
+    Attributes:
+        nats: -ln p of each target, (T, B).
+        right: whether it was the most probable symbol, (T, B).
+        state: the state after the window.
+    """
+
+    nats: Tensor
+    right: Tensor
+    state: State
+
+
+def predict(
+    model: RecurrentLanguageModel, inputs: Tensor, targets: Tensor, state: State
+) -> Predicted:
+    """Predict the targets (T, B) of a window from its inputs. Reads no number back."""
+    logits, state = model(inputs, state)
+    picked = logits.log_softmax(-1).gather(-1, targets.unsqueeze(-1)).squeeze(-1)
+    return Predicted(-picked, logits.argmax(-1) == targets, state)
+
+
+def predictor(model: RecurrentLanguageModel, jit: bool) -> Callable[..., Predicted]:
+    """Return `predict` for one model, compiled or not."""
+    return model.compiled.of(predict, model) if jit else functools.partial(predict, model)
+
+
 def perplexity(nats: float) -> float:
     """Return e^nats; infinity where that is too large for a float."""
     return math.exp(nats) if number_of(nats, "nats") < 709.0 else math.inf
 
 
 def evaluate(
-    model: RecurrentLanguageModel, ids: npt.ArrayLike, window: int = 256, rows: int = 1
+    model: RecurrentLanguageModel,
+    ids: npt.ArrayLike,
+    window: int = 256,
+    rows: int = 1,
+    jit: bool = True,
 ) -> Evaluation:
     """Predict every symbol of a text but the first from those before it.
 
@@ -67,6 +101,9 @@ def evaluate(
         rows: cut a single text into so many rows that are read side by side, which is faster.
             Each row begins with an empty state, so its first symbols are predicted without the
             text before them: the result comes out a little worse than with 1.
+        jit: read whole windows by a compiled step, which is kept with the model. Recording it
+            takes some seconds where `window` is long, so for a single short text False is faster.
+            The results differ by rounding.
 
     Raises:
         DataError: for fewer than 2 symbols.
@@ -78,16 +115,18 @@ def evaluate(
     require_known(texts, model.vocabulary_size)
     losses: list[float] = []
     right = 0
-    state = None
+    state: State = None
+    of_whole, of_rest = predictor(model, jit), predictor(model, False)
     with inference(model):
         for part in _windows(texts, window, rows):
             if part.starts:
-                state = None
-            logits, state = model(from_numpy(part.inputs), state)
-            targets = from_numpy(part.targets).unsqueeze(-1)
-            picked = logits.log_softmax(-1).gather(-1, targets)
-            losses += (-picked).flatten().tolist()
-            right += int(np.count_nonzero(logits.argmax(-1).numpy() == part.targets))
+                state = model.initial_state(part.inputs.shape[1])
+            given = (from_numpy(part.inputs), from_numpy(part.targets), state)
+            # The shorter window at the end comes once: recording it would take longer.
+            read = (of_whole if len(part.inputs) == window else of_rest)(*given)
+            losses += read.nats.flatten().tolist()
+            right += int(np.count_nonzero(read.right.numpy()))
+            state = read.state
     # An exact sum does not depend on how the text was cut into windows.
     nats = math.fsum(losses) / len(losses)
     count = len(losses)

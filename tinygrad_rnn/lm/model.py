@@ -14,6 +14,7 @@ from tinygrad_rnn.arguments import positive
 from tinygrad_rnn.context import no_grad
 from tinygrad_rnn.errors import ArgumentError, DtypeError, ShapeError
 from tinygrad_rnn.lm.arguments import number_of
+from tinygrad_rnn.lm.compiling import Compiled
 from tinygrad_rnn.nn import functional
 from tinygrad_rnn.tensor import Tensor
 
@@ -46,6 +47,9 @@ class RecurrentLanguageModel(nn.Module):
         forget_bias: what the biases of an LSTM's forget gates add up to in every layer (Gers et
             al., 2000; Jozefowicz et al., 2015): `bias_ih` starts with it and `bias_hh` with 0.
 
+    Attributes:
+        compiled: what `evaluate` and `generate` have compiled of this model, kept for later calls.
+
     Raises:
         ArgumentError: for a size below 1, an unknown kind, or a probability out of range.
     """
@@ -76,6 +80,7 @@ class RecurrentLanguageModel(nn.Module):
         last = self.recurrent.cells()[-1]
         width = getattr(last, "output_size", getattr(last, "hidden_size", hidden_size))
         self.output = nn.Linear(int(width), vocabulary_size)
+        self.compiled = Compiled()
 
     def _layers(self, kind: str | CellFactory) -> nn.Recurrent:
         if callable(kind):
@@ -158,10 +163,12 @@ class RecurrentLanguageModel(nn.Module):
 @contextlib.contextmanager
 def inference(model: nn.Module) -> Iterator[None]:
     """Without dropout and without a graph inside; the model's mode is put back afterwards."""
-    training = model.training
-    model.eval()
+    training = [module for module in model.modules() if module.training]
+    for module in training:
+        module.training = False
     try:
         with no_grad():
             yield
     finally:
-        model.train(training)
+        for module in training:
+            module.training = True

@@ -27,6 +27,9 @@ class Report:
     def sampled(self, iteration: int, text: str) -> None:
         """A sample was drawn at a milestone."""
 
+    def compiled(self, what: str, calls: int, recording: float, compiling: float) -> None:
+        """A step was compiled to so many calls of kernels; it took so many seconds."""
+
     def message(self, text: str) -> None:
         """Something else happened."""
 
@@ -76,6 +79,13 @@ class ConsoleReport(Report):
         self.message(f"--- sample after {iteration:,} iterations " + "-" * 30)
         self.message(text.rstrip("\n"))
         self.message("-" * 60)
+
+    def compiled(self, what: str, calls: int, recording: float, compiling: float) -> None:
+        """Print a line."""
+        self.message(
+            f"compiled {what}: {calls:,} kernel calls, {recording + compiling:.1f} s "
+            f"({recording:.1f} recording, {compiling:.1f} compiling)"
+        )
 
     def message(self, text: str) -> None:
         """Print text above the bar."""

@@ -36,6 +36,8 @@ class TrainingSettings:
         checkpoint_every: updates between two checkpoints; validations are followed by one, too.
         log_every: updates between two lines of the history.
         sample_length: symbols drawn at milestones; 0 draws none.
+        jit: run updates, validations and samples as compiled steps. The compiled ones round
+            otherwise, so a run is repeated bit for bit only with the same choice.
 
     Raises ArgumentError that names the setting and what it may be.
     """
@@ -57,6 +59,7 @@ class TrainingSettings:
     checkpoint_every: int = 100
     log_every: int = 10
     sample_length: int = 200
+    jit: bool = True
 
     def __post_init__(self) -> None:
         for name in (
@@ -83,6 +86,8 @@ class TrainingSettings:
             raise ArgumentError(f'clip_by is {self.clip_by!r}; it must be "value" or "norm"')
         if self.split not in ("rows", "tail"):
             raise ArgumentError(f'split is {self.split!r}; it must be "rows" or "tail"')
+        if not isinstance(self.jit, bool):
+            raise ArgumentError(f"jit is {self.jit!r}; it must be True or False")
         # From JSON they come as a list.
         self._keep("fractions", shares_of(self.fractions))
 
@@ -107,9 +112,11 @@ MAY_CHANGE = frozenset(
         "checkpoint_every",
         "log_every",
         "sample_length",
+        "jit",
     }
 )
-"""Settings that a resumed run may have otherwise: they do not change what is learned by when."""
+"""Settings that a resumed run may have otherwise: they do not change what is learned by when, but
+for the rounding of `jit`."""
 
 
 def require_same(saved: TrainingSettings, given: TrainingSettings, where: str) -> None:

@@ -22,9 +22,12 @@ from tinygrad_rnn.context import no_grad
 from tinygrad_rnn.creation import from_numpy
 from tinygrad_rnn.errors import ArgumentError, CheckpointError, NumericalError, ShapeError
 from tinygrad_rnn.generator import Generator
+from tinygrad_rnn.jit import JitFunction
+from tinygrad_rnn.jit.replay import Replay
 from tinygrad_rnn.lm.arguments import number_of, require, require_known
-from tinygrad_rnn.lm.evaluation import Evaluation, evaluate, perplexity
-from tinygrad_rnn.lm.generation import generate_text
+from tinygrad_rnn.lm.compiling import CompiledUpdate
+from tinygrad_rnn.lm.evaluation import Evaluation, evaluate, perplexity, predict, predictor
+from tinygrad_rnn.lm.generation import draw, generate_text
 from tinygrad_rnn.lm.history import History, Record
 from tinygrad_rnn.lm.interruption import Interruption
 from tinygrad_rnn.lm.model import CellFactory, RecurrentLanguageModel, State, inference
@@ -33,7 +36,7 @@ from tinygrad_rnn.lm.reports import Report
 from tinygrad_rnn.lm.resuming import checkpoint_of, put_back
 from tinygrad_rnn.lm.saving import fingerprint, read_run, require_same_text, restored
 from tinygrad_rnn.lm.settings import TrainingSettings, require_same
-from tinygrad_rnn.nn import detach_state, functional
+from tinygrad_rnn.nn import detach_state, functional, state_tensors
 from tinygrad_rnn.nn.utils import clip_grad_norm_, clip_grad_value_, get_total_norm
 from tinygrad_rnn.optim import LambdaLR, RMSprop
 from tinygrad_rnn.paths import path_of
@@ -126,6 +129,8 @@ class Trainer:
         self.seconds = 0.0
         self.gradient_norm = math.nan
         self._step_seconds = math.nan
+        self._compiled = CompiledUpdate(self.step, model, self.optimizer)
+        self._told: list[Replay] = []
         self._saved: tuple[Path, int] | None = None
         self._history: History | None = None
 
@@ -283,8 +288,16 @@ class Trainer:
     def _update(self, window: Window) -> None:
         if window.starts:
             self.state = self.model.initial_state(self.settings.batch_size)
+        state = self.state
+        if any(tensor.requires_grad for tensor in state_tensors(state)):
+            # A learned one: computed inside the step, so that gradients reach it.
+            state = None
+        given = (from_numpy(window.inputs), from_numpy(window.targets), state)
+        if self.settings.jit:
+            self._compiled.prepare(*given)
+            self._tell("the training step", self._compiled.recorded)
         begun = time.perf_counter()
-        result = self.step(from_numpy(window.inputs), from_numpy(window.targets), self.state)
+        result = (self._compiled if self.settings.jit else self.step)(*given)
         loss, norm = result.loss.item(), result.gradient_norm.item()
         passed = time.perf_counter() - begun
         before = passed if math.isnan(self._step_seconds) else self._step_seconds
@@ -348,7 +361,8 @@ class Trainer:
         if part.shape[-1] < 2:
             return None
         rows = min(self.settings.validation_rows, part.shape[-1] - 1)
-        evaluation = evaluate(self.model, part, self.settings.window, rows)
+        evaluation = evaluate(self.model, part, self.settings.window, rows, self.settings.jit)
+        self._tell("the validation", self.model.compiled.of(predict, self.model).recorded)
         self._require_learning(evaluation.nats, "the validation loss")
         return evaluation
 
@@ -361,11 +375,21 @@ class Trainer:
             length=self.settings.sample_length,
             # A stream of its own, so that samples change nothing of what is learned.
             generator=Generator(self.iteration),
+            jit=self.settings.jit,
         )
+        self._tell("the drawing of symbols", self.model.compiled.of(draw, self.model).recorded)
         self.report.sampled(self.iteration, text)
         if self.folder is not None:
             with (self.folder / SAMPLES).open("a", encoding="utf-8", errors="replace") as file:
                 file.write(f"--- after {self.iteration} iterations\n{text}\n")
+
+    def _tell(self, what: str, function: JitFunction) -> None:
+        """Report what has been compiled since, once."""
+        for recording in function.recordings:
+            if recording not in self._told:
+                self._told.append(recording)
+                recorded, *others = recording.seconds.values()
+                self.report.compiled(what, len(recording.program.calls), recorded, sum(others))
 
     # ------------------------------------------------------------------ what must not happen
 
@@ -382,12 +406,10 @@ class Trainer:
         for name, parameter in self.model.named_parameters():
             if not np.isfinite(parameter.detach().numpy()).all():
                 self._stop(f"{name} is not finite any more")
+        read = predictor(self.model, self.settings.jit)
         with inference(self.model):
-            logits, _ = self.model(from_numpy(window.inputs), None)
-            loss = functional.cross_entropy(
-                logits.reshape(-1, self.model.vocabulary_size),
-                from_numpy(window.targets).reshape(-1),
-            )
+            state = self.model.initial_state(self.settings.batch_size)
+            loss = read(from_numpy(window.inputs), from_numpy(window.targets), state).nats.mean()
         self._require_learning(loss.item(), "the loss after the update")
 
     def _stop(self, what: str) -> None:

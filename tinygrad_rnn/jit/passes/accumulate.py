@@ -6,8 +6,11 @@ memory. Sums are regrouped for it, which changes results by rounding.
 
 from __future__ import annotations
 
-from tinygrad_rnn.jit.graph import Graph, Op, View, extent, reshaped
+from tinygrad_rnn.jit.graph import Graph, Op, Scalar, View, extent, reshaped
 from tinygrad_rnn.jit.passes.uses import Uses
+
+# An operation that adds, and which of its inputs is meant.
+Term = tuple[Op, int]
 
 
 def accumulate_products(graph: Graph) -> str:
@@ -45,24 +48,30 @@ def is_inner_sum(op: Op, uses: Uses) -> bool:
     return is_sum(reader) and reader.inputs[i] == op.output
 
 
-def terms_of(op: Op, uses: Uses) -> list[tuple[Op, int]]:
+def terms_of(op: Op, uses: Uses) -> list[Term]:
     """The terms of a sum of sums: which operation has them, and as which input."""
     found = []
     pending = [op]
     while pending:
         node = pending.pop()
         for i, x in enumerate(node.inputs):
-            inner = None
-            if isinstance(x, View) and len(x.buffer.writers) == 1:
-                inner = x.buffer.writers[0]
-            if inner is not None and is_sum(inner) and x == inner.output and is_inner_sum(inner, uses):
+            inner = inner_sum(x, uses)
+            if inner is not None:
                 pending.append(inner)
             else:
                 found.append((node, i))
     return found
 
 
-def _merge_one(op: Op, uses: Uses, shared: set[tuple[Op, int]], gone: set[Op]) -> bool:
+def inner_sum(x: View | Scalar, uses: Uses) -> Op | None:
+    """The sum that `x` is the result of, if it is nothing but a term of another."""
+    if not isinstance(x, View) or len(x.buffer.writers) != 1:
+        return None
+    op = x.buffer.writers[0]
+    return op if is_sum(op) and x == op.output and is_inner_sum(op, uses) else None
+
+
+def _merge_one(op: Op, uses: Uses, shared: set[Term], gone: set[Op]) -> bool:
     terms = terms_of(op, uses)
     for product_at in terms:
         product = _product(product_at, uses)
@@ -76,7 +85,7 @@ def _merge_one(op: Op, uses: Uses, shared: set[tuple[Op, int]], gone: set[Op]) -
     return False
 
 
-def _product(term: tuple[Op, int], uses: Uses) -> Op | None:
+def _product(term: Term, uses: Uses) -> Op | None:
     """The product behind a term, if the term is its only use and it adds to nothing yet."""
     view = term[0].inputs[term[1]]
     if not isinstance(view, View) or len(view.buffer.writers) != 1:
@@ -91,7 +100,7 @@ def _product(term: tuple[Op, int], uses: Uses) -> Op | None:
 
 
 def _base(
-    term: tuple[Op, int], other: tuple[Op, int], product: Op, uses: Uses, shared: set[tuple[Op, int]]
+    term: Term, other: Term, product: Op, uses: Uses, shared: set[Term]
 ) -> View | None:
     """The term as a matrix that the product may overwrite with the sum."""
     if term == other or term in shared:
@@ -112,7 +121,7 @@ def _base(
 
 
 def _merge(
-    product: Op, base: View, base_at: tuple[Op, int], uses: Uses, gone: set[Op]
+    product: Op, base: View, base_at: Term, uses: Uses, gone: set[Op]
 ) -> None:
     """Let `product` start from `base`, and take that term out of the sum."""
     product.inputs.append(base)
@@ -136,9 +145,9 @@ def _merge(
     uses.replace(out.buffer, instead)
 
 
-def _shared(graph: Graph, uses: Uses) -> set[tuple[Op, int]]:
+def _shared(graph: Graph, uses: Uses) -> set[Term]:
     """Inputs that show memory which another input of an operation shows, too."""
-    found: set[tuple[Op, int]] = set()
+    found: set[Term] = set()
     for readers in uses.readers.values():
         looks = []
         for op, i in readers:
@@ -147,7 +156,7 @@ def _shared(graph: Graph, uses: Uses) -> set[tuple[Op, int]]:
             looks.append((*extent(view), (op, i)))
         looks.sort(key=lambda look: look[:2])
         reach = -1
-        last: tuple[Op, int] | None = None
+        last: Term | None = None
         for low, high, term in looks:
             if low < reach:
                 found.add(term)

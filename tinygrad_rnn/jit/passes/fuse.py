@@ -80,12 +80,12 @@ def fuse(graph: Graph, together: bool = True) -> str:
     placed: set[int] = set()
     ops: list[Op] = []
     for op in graph.ops:
-        group = group_of.get(op)
-        if group is None:
+        found = group_of.get(op)
+        if found is None:
             ops.append(op)
-        elif id(group) not in placed:
-            placed.add(id(group))
-            ops.append(fused[id(group)])
+        elif id(found) not in placed:
+            placed.add(id(found))
+            ops.append(fused[id(found)])
     graph.ops = ops
     count = sum(len(group.ops) for group in groups.values())
     return f"{count} element-wise operations became {len(groups)} kernels" if groups else ""

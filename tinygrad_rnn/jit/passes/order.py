@@ -95,7 +95,7 @@ class Memory:
 def sort(ops: Sequence[Op], key: Callable[[Op], tuple[int, ...]] | None = None) -> list[Op]:
     """Return the operations in an order that respects what they wait for, else by position."""
     memory = Memory(ops)
-    waiting = {op: 0 for op in ops}
+    waiting = dict.fromkeys(ops, 0)
     next_ops: dict[Op, list[Op]] = {op: [] for op in ops}
     for op in ops:
         for before in {id(b): b for b in memory.before(op)}.values():

@@ -158,7 +158,7 @@ def _line_up_sums(graph: Graph, places: _Places) -> int:
         # Backward comes from the last step to the first, memory goes the other way.
         pairs.reverse()
         for side in (0, 1):
-            pairs.sort(key=lambda pair: _rank(pair[side], places))  # noqa: B023
+            pairs.sort(key=lambda pair: _rank(pair[side], places))
         for side in (0, 1):
             _line_up([pair[side] for pair in pairs], places)
         pairs.sort(key=lambda pair: _spot(pair[0]))
@@ -230,28 +230,28 @@ def _products(op: Op, pairs: Sequence[Pair]) -> list[Op]:
     rows, columns = op.output.shape
     flips = columns < rows
     made: list[Op] = []
-    target = whole(Buffer((columns, rows), op.output.dtype)) if flips else op.output
+    target = Buffer((columns, rows) if flips else (rows, columns), op.output.dtype)
+    if not flips:
+        target.place = op.output
+        target.overwrites = True
     before: View | None = None
     for a, b in pairs:
         left, right = (b, a) if flips else (a, b)
         inputs = [permuted(left, (1, 0)), right]
-        if before is None:
-            view = target
-        else:
+        view = whole(target)
+        if before is not None:
             inputs.append(before)
             buffer = Buffer(target.shape, target.dtype)
             buffer.place = before
             buffer.overwrites = True
             view = whole(buffer)
-        product = Op("product", "product", inputs, [view], op.entry, op.position)
-        made.append(product)
+        made.append(Op("product", "product", inputs, [view], op.entry, op.position))
         before = view
     assert before is not None
     if flips:
-        made.append(
-            Op("map", "copy", [permuted(before, (1, 0))], [op.output], op.entry, op.position)
-        )
-    elif len(made) > 1:
+        turned = permuted(before, (1, 0))
+        made.append(Op("map", "copy", [turned], [op.output], op.entry, op.position))
+    else:
         # Readers of the sum have to wait for its last product.
         made[-1].outputs.append(op.output)
     return made

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tinygrad_rnn.jit.graph import Graph, Op, View, selected, selection, whole
-from tinygrad_rnn.jit.graph import Buffer
+from tinygrad_rnn.jit.graph import Buffer, Graph, Op, View, selected, selection, whole
 from tinygrad_rnn.jit.passes.uses import Uses
 
 

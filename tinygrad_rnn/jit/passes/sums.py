@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tinygrad_rnn.jit.graph import Graph, Op, View
-from tinygrad_rnn.jit.passes.accumulate import is_inner_sum, is_sum, terms_of
+from tinygrad_rnn.jit.passes.accumulate import Term, inner_sum, is_inner_sum, is_sum, terms_of
 from tinygrad_rnn.jit.passes.uses import Uses
 
 FEWEST = 3
@@ -45,7 +45,7 @@ def sum_at_once(graph: Graph) -> str:
     return f"{count} sums became {len(made)}" if made else ""
 
 
-def _reduction(term: tuple[Op, int], uses: Uses) -> Op | None:
+def _reduction(term: Term, uses: Uses) -> Op | None:
     """The reduction behind a term that nothing else needs."""
     view = term[0].inputs[term[1]]
     if not isinstance(view, View) or len(view.buffer.writers) != 1:
@@ -69,10 +69,9 @@ def _inner(op: Op, uses: Uses) -> list[Op]:
     while pending:
         node = pending.pop()
         for x in node.inputs:
-            if isinstance(x, View) and len(x.buffer.writers) == 1:
-                inner = x.buffer.writers[0]
-                if is_sum(inner) and x == inner.output and is_inner_sum(inner, uses):
-                    found.append(inner)
-                    pending.append(inner)
+            inner = inner_sum(x, uses)
+            if inner is not None:
+                found.append(inner)
+                pending.append(inner)
     return found
 

@@ -1,0 +1,233 @@
+"""What a recording took for granted and is changed behind its back is noticed at the next call."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import tinygrad_rnn as tg
+from tests.jit.tools import Counted, assert_agree, copies, gradients, normal
+from tinygrad_rnn import nn, optim
+from tinygrad_rnn.jit import jit
+
+
+class Model(nn.Module):
+    """Two layers with dropout and a plain setting."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(3, 4, dtype=tg.float64)
+        self.drop = nn.Dropout(0.5)
+        self.second = nn.Linear(4, 2, dtype=tg.float64)
+        self.scale = 1.0
+        self.sizes = [1, 2]
+        self.plain = normal(2, seed=40)
+        self.register_buffer("shift", normal(2, seed=41))
+
+    def forward(self, x: tg.Tensor) -> tg.Tensor:
+        out = self.second(self.drop(self.first(x).tanh())) * self.scale + self.shift
+        return out * self.sizes[0] + self.plain.to(out.dtype)
+
+
+class Training:
+    """A model, an optimizer and a schedule, trained by steps that may be compiled."""
+
+    def __init__(self) -> None:
+        tg.manual_seed(3)
+        self.model = Model()
+        self.optimizer = optim.SGD(self.model.parameters(), lr=0.1, momentum=0.9)
+        self.schedule = optim.ExponentialLR(self.optimizer, 0.9)
+
+    def step(self, x: tg.Tensor) -> Any:
+        self.optimizer.zero_grad()
+        out = self.model(x.to(self.model.second.weight.dtype))
+        loss = (out * out).mean()
+        loss.backward()
+        self.optimizer.step()
+        self.schedule.step()
+        return loss, out
+
+    def look(self) -> Any:
+        state = [self.optimizer.state[p] for p in self.optimizer._parameters()
+                 if p in self.optimizer.state]
+        return copies([dict(self.model.state_dict()), state]), self.schedule.get_last_lr()
+
+
+def other_model(t: Training) -> None:
+    t.model.load_state_dict({k: v * 0.5 for k, v in t.model.state_dict().items()})
+
+
+def other_optimizer_state(t: Training) -> None:
+    saved = t.optimizer.state_dict()
+    saved["state"] = {
+        i: {name: value * 0.5 for name, value in held.items()}
+        for i, held in saved["state"].items()
+    }
+    t.optimizer.load_state_dict(saved)
+
+
+def new_parameter(t: Training) -> None:
+    t.model.second.bias = nn.Parameter(normal(2, seed=8))
+
+
+def new_module(t: Training) -> None:
+    t.model.first = nn.Linear(3, 4, dtype=tg.float64)
+
+
+def add_group(t: Training) -> None:
+    t.model.second.bias = bias = nn.Parameter(normal(2, seed=8))
+    t.optimizer.add_param_group({"params": [bias], "lr": 0.5})
+    t.schedule.base_lrs.append(0.5)
+
+
+def tie(t: Training) -> None:
+    t.model.first.weight = nn.Parameter(t.model.first.weight.detach() * 2)
+
+
+def other_schedule(t: Training) -> None:
+    t.schedule.load_state_dict({"last_epoch": 3, "base_lrs": [0.7]})
+
+
+def set_to(path: str, value: Any) -> Callable[[Training], None]:
+    """Return what sets an attribute or item, given as "model.drop.p" or "group.momentum"."""
+
+    def change(t: Training) -> None:
+        owner_path, _, name = path.rpartition(".")
+        if owner_path == "group":
+            t.optimizer.param_groups[0][name] = value
+            return
+        owner: Any = t
+        for part in owner_path.split("."):
+            owner = getattr(owner, part)
+        setattr(owner, name, value)
+
+    return change
+
+
+CHANGES: dict[str, Callable[[Training], None]] = {
+    "load_state_dict": other_model,
+    "double": lambda t: t.model.float(),
+    "a new parameter": new_parameter,
+    "a new module": new_module,
+    "a parameter in place of another": tie,
+    "no bias": lambda t: setattr(t.model.second, "bias", None),
+    "the optimizer's load_state_dict": other_optimizer_state,
+    "a new group": add_group,
+    "eval": lambda t: t.model.eval(),
+    "eval of a part": lambda t: t.model.drop.eval(),
+    "dropout's p": set_to("model.drop.p", 0.25),
+    "a plain setting": set_to("model.scale", 2.0),
+    "a list": set_to("model.sizes", [3, 2]),
+    "a plain tensor": set_to("model.plain", normal(2, seed=50)),
+    "a buffer": set_to("model.shift", normal(2, seed=51)),
+    "lr": set_to("group.lr", 0.3),
+    "momentum": set_to("group.momentum", 0.5),
+    "weight decay": set_to("group.weight_decay", 0.1),
+    "nesterov": set_to("group.nesterov", True),
+    "requires_grad": lambda t: t.model.first.requires_grad_(False) and None,
+    "requires_grad of one": lambda t: t.model.second.bias.requires_grad_(False) and None,
+    "numbers in place": lambda t: _halve(t.model.second.weight),
+    "the schedule's load_state_dict": other_schedule,
+    "the schedule's epoch": set_to("schedule.last_epoch", 7),
+    "the schedule's rates": set_to("schedule.base_lrs", [0.01]),
+    "the default generator": lambda t: tg.manual_seed(77) and None,
+}
+
+
+def _halve(p: tg.Tensor) -> None:
+    with tg.no_grad():
+        p.mul_(0.5)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_changes_are_noticed(change: str) -> None:
+    """A replay goes on with a setting or tensor that was replaced after the recording."""
+    runs = []
+    for compiled in (False, True):
+        training = Training()
+        step = jit(training.step, off={"fuse"}) if compiled else training.step
+        shown = []
+        for number in range(6):
+            if number == 3:
+                CHANGES[change](training)
+            shown.append((copies(step(normal(2, 3, seed=number))), training.look()))
+        runs.append((shown, gradients(training.model.parameters()), tg.rand(3)))
+    assert_agree(runs[1], runs[0], 1e-5 if change == "double" else 1e-9)
+
+
+def test_modes_back_and_forth_are_recorded_once() -> None:
+    """Switching between two modes records each time anew."""
+    training = Training()
+    body = Counted(lambda x: training.model(x))
+    step = jit(body)
+    for _ in range(3):
+        for mode in (True, False):
+            training.model.train(mode)
+            step(normal(2, 3))
+    assert body.runs == 2
+    with tg.no_grad():
+        step(normal(2, 3))
+        step(normal(2, 3, seed=1))
+    assert body.runs == 3
+
+
+class Direct(nn.Module):
+    """Computes without being called, so that only its attributes say that it takes part."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(normal(3))
+        self.factor = 2.0
+
+    def forward(self, x: tg.Tensor) -> tg.Tensor:
+        return x * self.weight
+
+    def scaled(self, x: tg.Tensor) -> tg.Tensor:
+        return x * self.weight * self.factor
+
+
+@pytest.mark.parametrize("how", ["argument", "method", "outside", "forward"])
+def test_a_module_that_is_not_called(how: str) -> None:
+    """A parameter or setting of a module whose `__call__` never ran is baked in."""
+    module = Direct()
+    x = normal(3, seed=2)
+    calls: dict[str, Callable[[], Any]] = {
+        "argument": lambda step=jit(lambda m, x: m.scaled(x)): step(module, x),
+        "method": lambda step=jit(module.scaled): step(x),
+        "outside": lambda step=jit(lambda x: x * module.weight * module.factor): step(x),
+        "forward": lambda step=jit(lambda x: module.forward(x) * module.factor): step(x),
+    }
+    for change in (
+        lambda: None,
+        lambda: None,
+        lambda: setattr(module, "weight", nn.Parameter(normal(3, seed=5))),
+        lambda: setattr(module, "factor", 3.0),
+    ):
+        change()
+        assert_agree(calls[how](), x * module.weight.detach() * module.factor)
+
+
+def test_gradients_set_and_cleared_outside() -> None:
+    """Gradients that the caller sets to None, to zeros or to a tensor are not seen."""
+    runs = []
+    for compiled in (False, True):
+        w = normal(3, seed=1).requires_grad_()
+
+        def accumulate(x: tg.Tensor, w: tg.Tensor = w) -> Any:
+            loss = (w * x).sum()
+            loss.backward()
+            return loss
+
+        body = Counted(accumulate)
+        step = jit(body) if compiled else body
+        shown = []
+        for number in range(10):
+            if number in (4, 7):
+                w.grad = None
+            if number == 6:
+                w.grad = normal(3, seed=66)
+            step(normal(3, seed=number))
+            shown.append(copies(w.grad))
+        runs.append(shown)
+        assert body.runs == (2 if compiled else 10)
+    assert_agree(runs[1], runs[0])

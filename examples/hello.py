@@ -53,14 +53,29 @@ class Network(nn.Module):
         return tg.stack([h for h, _ in steps]), tg.stack([y for _, y in steps])
 
 
-def train(network: Network, inputs: Tensor, targets: Tensor, updates: int) -> None:
+def train(network: Network, inputs: Tensor, targets: Tensor, updates: int, jit: bool) -> None:
     optimizer = optim.Adam(network.parameters(), lr=0.05)
-    for number in range(1, updates + 1):
+
+    def update(inputs: Tensor, targets: Tensor) -> Tensor:
         _, logits = network(inputs)
         loss = functional.cross_entropy(logits, targets)
         optimizer.zero_grad()
         loss.backward()  # backpropagation through time: back through every step above
         optimizer.step()
+        return loss
+
+    if jit:
+        # Recorded at its first call, and one compiled call from then on.
+        update = tg.jit(update)
+    for number in range(1, updates + 1):
+        loss = update(inputs, targets)
+        if jit and number == 1:
+            recorded, *others = update.seconds.values()
+            print(
+                f"  compiled the update: {len(update.program.calls)} kernel calls, "
+                f"{recorded + sum(others):.1f} s ({recorded:.1f} recording, "
+                f"{sum(others):.1f} compiling)"
+            )
         if number % max(1, updates // 5) == 0:
             print(f"  after {number:4d} updates the loss is {loss.item():.4f}")
 
@@ -106,7 +121,7 @@ def show_memory(network: Network, inputs: Tensor, word: str) -> None:
                 print(f"  t={t + 1}  h  {line(h[t])}  before {word[t + 1]!r}")
 
 
-def lesson(word: str, hidden: int, updates: int, seed: int) -> int:
+def lesson(word: str, hidden: int, updates: int, seed: int, jit: bool = True) -> int:
     if len(set(word)) < 2:
         raise DataError(
             f"{word!r} has fewer than two different symbols, so there is nothing to predict; "
@@ -125,7 +140,7 @@ def lesson(word: str, hidden: int, updates: int, seed: int) -> int:
     print("\nBefore training:")
     show(network, inputs, targets, word)
     print("\nTraining:")
-    train(network, inputs, targets, updates)
+    train(network, inputs, targets, updates, jit)
     print("\nAfter training:")
     show(network, inputs, targets, word)
     show_memory(network, inputs, word)
@@ -144,9 +159,11 @@ def main() -> int:
     parser.add_argument("--hidden", type=int, default=3, help="length of the hidden state")
     parser.add_argument("--steps", type=int, default=300, help="updates")
     parser.add_argument("--seed", type=int, default=0, help="for the initial weights")
+    parser.add_argument("--no-jit", action="store_true", help="run every operation by itself")
     options = parser.parse_args()
+    jit = not options.no_jit
     try:
-        return lesson(options.word, options.hidden, options.steps, options.seed)
+        return lesson(options.word, options.hidden, options.steps, options.seed, jit)
     except TinygradRnnError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

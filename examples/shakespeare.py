@@ -58,6 +58,7 @@ def train(options: argparse.Namespace) -> int:
         validate_every=options.validate_every,
         split=options.split,
         sample_length=options.sample_length,
+        jit=not options.no_jit,
     )
     name = f"{options.model}-{options.layers}x{options.hidden}-{time.strftime('%Y%m%d-%H%M%S')}"
     folder = options.out or RUNS / name
@@ -87,6 +88,8 @@ def resume(options: argparse.Namespace) -> int:
         for name in ("epochs", "iterations")
         if (value := getattr(options, name)) is not None
     }
+    if options.no_jit:
+        changes["jit"] = False
     settings = dataclasses.replace(saved.training, **changes)
     ids = encoded(training_text(saved, options.data), saved.vocabulary)
     trainer = lm.Trainer.resume(path, ids, settings, report=lm.ConsoleReport())
@@ -128,6 +131,7 @@ def sample(options: argparse.Namespace) -> int:
         options.greedy,
         options.seed,
         unknown=options.unknown,
+        jit=not options.no_jit,
     )
     print(prime, end="", flush=True)
     for piece in pieces:
@@ -147,7 +151,7 @@ def evaluate(options: argparse.Namespace) -> int:
     else:
         ids = encoded(corpus, saved.vocabulary, options.unknown)
         which = "whole text"
-    result = lm.evaluate(saved.model, ids, saved.training.window)
+    result = lm.evaluate(saved.model, ids, saved.training.window, jit=not options.no_jit)
     characters = len(saved.vocabulary.decode(ids[..., 1:].ravel()))
     print(f"{path} (iteration {saved.progress['iteration']:,}) on the {which} of {corpus.name}")
     print(f"symbols predicted   {result.count:,}")
@@ -166,9 +170,10 @@ def demo(options: argparse.Namespace) -> int:
         return status
     run = str(options.out)
     print("\nHow well does it predict text that it has not seen?")
-    evaluate(options_of(["evaluate", run]))
+    plain = ["--no-jit"] if options.no_jit else []
+    evaluate(options_of(["evaluate", run, *plain]))
     print("\nAnd what does it write? (temperature 0.7)")
-    sample(options_of(["sample", run, "--temperature", "0.7", "--length", "500"]))
+    sample(options_of(["sample", run, "--temperature", "0.7", "--length", "500", *plain]))
     print(f"\nLet it write more with\n  python {sys.argv[0]} sample {run}")
     further = f"resume {run} --iterations {2 * options.iterations}"
     print(f"or let it learn more with\n  python {sys.argv[0]} {further}")
@@ -219,6 +224,7 @@ def options_of(arguments: list[str] | None = None) -> argparse.Namespace:
         made.set_defaults(command=function)
         made.add_argument("--threads", type=int, help="threads to compute with")
         made.add_argument("--data", type=Path, help="a text file instead of Shakespeare")
+        made.add_argument("--no-jit", action="store_true", help="run every operation by itself")
         return made
 
     add_training(command("train", train, "train a model"))

@@ -166,7 +166,7 @@ def apply(primitive: Primitive, *inputs: Any, **params: Any) -> Tensor:
     except TinygradRnnError:
         raise
     except (ValueError, IndexError, TypeError, OverflowError) as error:
-        raise _explained(error, primitive, inputs, params) from error
+        raise explained(error, primitive, inputs, params) from error
 
     if primitive.multiple:
         outputs = tuple([wrap(part) for part in result])
@@ -204,7 +204,7 @@ def _edge(x: Any) -> Any:
     return x
 
 
-def _explained(
+def explained(
     error: Exception, primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]
 ) -> Exception:
     """Turn NumPy's error into one of ours, naming the operation and its operands."""

@@ -1,5 +1,6 @@
 """Evaluation: the numbers, and that nothing but model and text decides them."""
 
+import copy
 import math
 
 import numpy as np
@@ -9,9 +10,12 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from tinygrad_rnn.context import no_grad
 from tinygrad_rnn.creation import from_numpy
 from tinygrad_rnn.errors import ArgumentError, DataError
 from tinygrad_rnn.lm import RecurrentLanguageModel, evaluate, perplexity
+from tinygrad_rnn.lm.evaluation import predict
+from tinygrad_rnn.nn.init import constant_
 
 Ids = npt.NDArray[np.int64]
 
@@ -24,9 +28,10 @@ def directly(model: RecurrentLanguageModel, ids: Ids) -> tuple[float, float]:
     return float(-log_p[np.arange(len(right)), ids[1:]].mean()), float(right.mean())
 
 
-def test_equals_the_definition(model: RecurrentLanguageModel, ids: Ids) -> None:
+@pytest.mark.parametrize("jit", [True, False])
+def test_equals_the_definition(model: RecurrentLanguageModel, ids: Ids, jit: bool) -> None:
     """The loss of another text or another model is reported."""
-    result = evaluate(model, ids)
+    result = evaluate(model, ids, window=100, jit=jit)
     nats, accuracy = directly(model, ids)
     assert result.nats == pytest.approx(nats, rel=1e-6)
     assert result.accuracy == accuracy
@@ -41,15 +46,15 @@ def test_equals_the_definition(model: RecurrentLanguageModel, ids: Ids) -> None:
 @given(window=st.integers(1, 300))
 def test_the_window_changes_nothing(model: RecurrentLanguageModel, ids: Ids, window: int) -> None:
     """The state is lost, or a symbol left out or counted twice, at the edge of a window."""
-    result = evaluate(model, ids[:200], window)
+    result = evaluate(model, ids[:200], window, jit=False)
     assert result.nats == pytest.approx(directly(model, ids[:200])[0], rel=1e-6)
     assert result.count == 199
 
 
 def test_rows_cover_the_text(model: RecurrentLanguageModel, ids: Ids) -> None:
     """Rows read side by side leave symbols out, or read them with the state of another row."""
-    side_by_side = evaluate(model, ids[:101], rows=4)
-    one_by_one = [evaluate(model, ids[start : start + 26]) for start in (0, 25, 50, 75)]
+    side_by_side = evaluate(model, ids[:101], 10, rows=4)
+    one_by_one = [evaluate(model, ids[start : start + 26], 10) for start in (0, 25, 50, 75)]
     assert side_by_side.count == 100
     assert side_by_side.nats == pytest.approx(np.mean([r.nats for r in one_by_one]), rel=1e-6)
 
@@ -57,8 +62,33 @@ def test_rows_cover_the_text(model: RecurrentLanguageModel, ids: Ids) -> None:
 def test_measures_without_dropout_and_keeps_the_mode(ids: Ids) -> None:
     """Measuring is noisy, or changes how the model goes on."""
     model = RecurrentLanguageModel(20, "gru", 8, dropout=0.5)
-    assert evaluate(model, ids[:50]) == evaluate(model, ids[:50])
+    assert evaluate(model, ids[:50], 10) == evaluate(model, ids[:50], 10)
     assert model.training
+
+
+def test_a_window_is_recorded_once(ids: Ids) -> None:
+    """Every validation records its windows anew, or goes on with weights that are no more."""
+    model = RecurrentLanguageModel(20, "gru", 8)
+    before = evaluate(model, ids[:50], 10)
+    recorded = model.compiled.of(predict, model).recorded
+    with no_grad():
+        for parameter in model.parameters():
+            parameter.assign(parameter * 1.5)
+    after = evaluate(model, ids[:60], 10)
+    assert len(recorded.recordings) == 1
+    assert after.nats != before.nats
+    assert after.nats == pytest.approx(evaluate(model, ids[:60], 10, jit=False).nats, rel=1e-6)
+
+
+def test_a_copy_of_a_model_compiles_for_itself(ids: Ids) -> None:
+    """A copy is measured with the weights of the model that it was copied from."""
+    model = RecurrentLanguageModel(20, "rnn", 4)
+    evaluate(model, ids[:50], 10)
+    copied = copy.deepcopy(model)
+    constant_(copied.output.bias, 0.0)
+    constant_(copied.output.weight, 0.0)
+    assert evaluate(copied, ids[:50], 10).nats == pytest.approx(math.log(20))
+    assert evaluate(model, ids[:50], 10).nats != pytest.approx(math.log(20))
 
 
 def test_memory_mapped_small_integers_are_read(
@@ -67,7 +97,7 @@ def test_memory_mapped_small_integers_are_read(
     """A text larger than memory cannot be measured."""
     path = tmp_path_factory.mktemp("ids") / "ids.bin"
     ids.astype(np.uint8).tofile(path)
-    assert evaluate(model, np.memmap(path, np.uint8, "r")) == evaluate(model, ids)
+    assert evaluate(model, np.memmap(path, np.uint8, "r"), 50) == evaluate(model, ids, 50)
 
 
 def test_bits_per_character() -> None:

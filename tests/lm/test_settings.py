@@ -46,6 +46,7 @@ def test_the_rate_falls_after_epoch_10() -> None:
         ("log_every", 0),
         ("sample_length", -1),
         ("split", "middle"),
+        ("jit", 1),
         ("fractions", (0.5, 0.5)),
         ("fractions", (1.5, -0.5, 0.0)),
         ("fractions", (0.5, 0.4, 0.0)),
@@ -71,6 +72,7 @@ def test_every_setting_that_matters_is_compared() -> None:
         "fractions": (0.9, 0.1, 0.0),
         "split": "tail",
         "alpha": 0.5,
+        "jit": False,
     }
     base = TrainingSettings()
     for field in dataclasses.fields(base):

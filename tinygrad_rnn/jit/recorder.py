@@ -14,9 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn import engine
 from tinygrad_rnn.arguments import Array
 from tinygrad_rnn.context import Scope, Site, caller, position, state
-from tinygrad_rnn.errors import RecordingError
+from tinygrad_rnn.errors import NumericalError, RecordingError
+from tinygrad_rnn.jit.signature import array_of
 from tinygrad_rnn.jit.tape import (
     ARGUMENT,
     CAPTURED,
@@ -51,8 +53,16 @@ def _updated(whole: Array, part: Array, chain: Sequence[Link]) -> Array:
 class Recorder:
     """What `context.state.recorder` holds while a step is recorded."""
 
-    def __init__(self, arguments: Sequence[Tensor]) -> None:
+    def __init__(
+        self, arguments: Sequence[Tensor], originals: Sequence[Any], checks: bool = False
+    ) -> None:
         self.tape = Tape()
+        # Arguments that the step also knows from outside: it fits no others.
+        self.fixed: dict[int, Tensor] = {}
+        self._places = {id(x): place for place, x in enumerate(originals)}
+        self._arguments = arguments
+        self._checks = checks
+        self._begun = engine.now()
         self.modules: list[Any] = []
         self.groups: list[Any] = []
         self._seen: set[int] = set()
@@ -65,6 +75,7 @@ class Recorder:
         self._shows: dict[int, int] = {}
         self._gradients: dict[int, Gradient] = {}
         self._generators: dict[int, tuple[Any, dict[str, int]]] = {}
+        self._seeded: list[Any] = []
         self._backward_of: tuple[Scope, Site] | None = None
         self._region = 0
         self._regions = 0
@@ -93,6 +104,9 @@ class Recorder:
     def number_of(self, tensor: Tensor) -> int:
         """The value that a tensor is at this moment of the step."""
         array = tensor._array
+        place = self._places.get(id(tensor))
+        if place is not None and tensor is not self._arguments[place]:
+            self.fixed[place] = tensor
         number = self._known(array)
         if number is None:
             value = self._new(array, CAPTURED)
@@ -148,6 +162,8 @@ class Recorder:
             _refuse_masks(inputs)
         made = [self._new(out._array, COMPUTED) for out in outputs]
         entry = self._append(primitive, given, params, tuple([value.number for value in made]))
+        if self._checks:
+            require_no_new_nan(entry, [array_of(x) for x in inputs], [x._array for x in outputs])
         if primitive.name == "uniform":
             entry.offset = self._offset(params["generator"], params["start"])
         if primitive.view and made and not any(isinstance(x, Tensor) for x in inputs[1:]):
@@ -164,11 +180,17 @@ class Recorder:
         if held is None:
             begun = {**generator.get_state(), "counter": start}
             self._generators[id(generator)] = held = (generator, begun)
-        if generator.get_state()["seed"] != held[1]["seed"]:
-            raise RecordingError(
-                f"the random stream was seeded anew inside the step ({caller()}); seed it before"
-            )
         return start - held[1]["counter"]
+
+    def seeds(self, generator: Any) -> None:
+        """A random stream was started anew."""
+        if id(generator) in self._generators:
+            raise RecordingError(
+                f"the random stream was seeded anew at {caller()}, after the step read it; seed it "
+                "before"
+            )
+        self._generators[id(generator)] = (generator, generator.get_state())
+        self._seeded.append(generator)
 
     def constant(self, tensor: Tensor) -> None:
         """A tensor was made of plain numbers."""
@@ -196,9 +218,17 @@ class Recorder:
 
     def pulls(self, node: Any) -> None:
         """A gradient is about to be pulled back through `node`, or (None) the pass is over."""
-        self._backward_of = None if node is None else (node.scope, node.site)
         if node is None:
+            self._backward_of = None
             self._region = 0
+            return
+        if node.order < self._begun:
+            raise RecordingError(
+                f"backward at {caller()} goes back to {node.describe()}, which was computed before "
+                "the step: a replay would use the graph of this call for ever. detach() what the "
+                "step is given, or compute it inside"
+            )
+        self._backward_of = (node.scope, node.site)
 
     def recomputes(self) -> None:
         """What follows was computed once already, and thrown away to save memory."""
@@ -276,10 +306,47 @@ class Recorder:
             for root, last in self._current.items()
             if values[root].origin in (ARGUMENT, CAPTURED)
         ]
-        for generator, begun in self._generators.values():
-            read = generator.get_state()["counter"] - begun["counter"]
-            tape.generators.append((generator, read))
+        for i, (generator, begun) in enumerate(self._generators.values()):
+            now = generator.get_state()
+            if now["seed"] != begun["seed"]:
+                raise RecordingError("the state of a random stream was replaced inside the step")
+            tape.generators.append((generator, now["counter"] - begun["counter"]))
+            if any(generator is seeded for seeded in self._seeded):
+                tape.seeds[i] = begun["seed"]
+        self._fix_arguments()
+        self._refuse_overlaps()
         return tape
+
+    def _fix_arguments(self) -> None:
+        """Find the arguments that are parameters of a module or optimizer of the step."""
+        outside = {
+            id(tensor): tensor
+            for module in self.modules
+            for tensor in (*module._parameters.values(), *module._buffers.values())
+        }
+        outside |= {id(p): p for group in self.groups for p in group.get("params", ())}
+        for place, tensor in enumerate(self._arguments):
+            if id(tensor) in outside:
+                self.fixed[place] = tensor
+
+    def _refuse_overlaps(self) -> None:
+        """Two tensors from outside that share memory would not see each other's changes."""
+        given = [
+            (value, value.tensor._array)
+            for value in self.tape.values
+            if value.tensor is not None and value.origin in (ARGUMENT, CAPTURED)
+        ]
+        written = {root for root, _ in self.tape.writes}
+        for value, array in given:
+            if value.number not in written:
+                continue
+            for other, shown in given:
+                if array is not shown and shares_memory(array, shown):
+                    raise RecordingError(
+                        f"the step assigns to {self.tape.name(value.number)}, whose memory "
+                        f"{self.tape.name(other.number)} shows too; give it a clone(), or take the "
+                        "view inside the step"
+                    )
 
     def _name_parameters(self) -> None:
         """Give captured parameters their names, and the tensor that the module holds."""
@@ -325,6 +392,26 @@ class Recorder:
             "in a place that outlives the call, where no replay would renew it. Return it and pass "
             "it in with the next call, or make a tensor before the step and assign() to it"
         )
+
+
+def shares_memory(a: Array, b: Array) -> bool:
+    """Whether two arrays have bytes in common, as far as a short look can tell."""
+    if not np.may_share_memory(a, b):
+        return False
+    try:
+        return np.shares_memory(a, b, max_work=1000)
+    except np.exceptions.TooHardError:
+        return True
+
+
+def require_no_new_nan(entry: Entry, inputs: Sequence[Any], outputs: Sequence[Array]) -> None:
+    """Raise NumericalError if an entry makes a NaN out of none."""
+    if any(map(_has_nan, outputs)) and not any(map(_has_nan, inputs)):
+        raise NumericalError(f"NaN comes from {entry.describe()}, whose inputs have none")
+
+
+def _has_nan(x: Any) -> bool:
+    return isinstance(x, np.ndarray) and x.dtype.kind == "f" and bool(np.isnan(x).any())
 
 
 def _owners(array: Array) -> Iterator[Any]:

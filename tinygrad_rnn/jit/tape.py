@@ -105,10 +105,19 @@ class Tape:
     gradients: list[Gradient] = field(default_factory=list)
     # The random streams that were read, and how far.
     generators: list[tuple[Any, int]] = field(default_factory=list)
+    # The seeds of those that the step itself seeds, by their place in `generators`.
+    seeds: dict[int, int] = field(default_factory=dict)
     names: dict[int, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.entries)
+
+    def begins(self) -> list[dict[str, int]]:
+        """The states at which a call that starts now begins to read the random streams."""
+        return [
+            {"seed": self.seeds[i], "counter": 0} if i in self.seeds else generator.get_state()
+            for i, (generator, _) in enumerate(self.generators)
+        ]
 
     def name(self, number: int) -> str:
         """The name by which a value goes in the printed tape."""

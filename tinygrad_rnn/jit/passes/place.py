@@ -155,8 +155,6 @@ def _line_up_sums(graph: Graph, places: _Places) -> int:
             continue
         pairs = _pairs(op)
         count += len(pairs)
-        # Backward comes from the last step to the first, memory goes the other way.
-        pairs.reverse()
         for side in (0, 1):
             pairs.sort(key=lambda pair: _rank(pair[side], places))
         for side in (0, 1):
@@ -168,9 +166,12 @@ def _line_up_sums(graph: Graph, places: _Places) -> int:
 
 
 def _rank(view: View, places: _Places) -> tuple[int, int]:
-    """Views that have a place, by place; those that have none keep their order."""
+    """An order in memory: of views that have a place that of their places, of others of time.
+
+    Backward comes from the last step to the first, so memory goes against the order of computing.
+    """
     if places.free(view):
-        return (0, 0)
+        return (0, -max(op.position for op in places.writers[view.buffer]))
     return (1, _spot(view)[1])
 
 

@@ -22,6 +22,7 @@ from tinygrad_rnn.jit.memory import ALIGNMENT, Arena, place_barriers
 from tinygrad_rnn.jit.passes import run_passes
 from tinygrad_rnn.jit.passes.fuse import fuse
 from tinygrad_rnn.jit.passes.order import CircleError, sort
+from tinygrad_rnn.jit.passes.overlay import overlay_results
 from tinygrad_rnn.jit.passes.pack import pack_weights
 from tinygrad_rnn.jit.passes.place import copy_results, place_results
 from tinygrad_rnn.jit.passes.sinks import claim_outputs, own_results, write_in_place
@@ -304,10 +305,11 @@ def _planned(tape: Tape, off: Collection[str]) -> Graph:
         else:
             graph.notes.append(("place", place_results(graph)))
         graph.ops = sort(graph.ops)
-        note = pack_weights(graph)
-        if note:
-            graph.notes.append(("pack", note))
+        if "pack" not in off:
+            graph.notes.append(("pack", pack_weights(graph)))
         graph.notes.append(("fuse", fuse(graph, together and "fuse" not in off)))
+        if "overlay" not in off:
+            graph.notes.append(("overlay", overlay_results(graph)))
         claim_outputs(graph)
         write_in_place(graph, directly)
         try:

@@ -27,7 +27,7 @@ PASSES: dict[str, Pass] = {
     "slices": compute_in_slices,
 }
 # Simplifications while the tape is lowered, and choices of the planner.
-ELSEWHERE = ("constants", "common", "place", "fuse", "reuse")
+ELSEWHERE = ("constants", "common", "place", "pack", "fuse", "overlay", "reuse")
 NAMES = (*ELSEWHERE[:2], *PASSES, *ELSEWHERE[2:])
 
 

@@ -9,6 +9,8 @@ ALPHABET = "\n !$&',-.3:;?ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 SYMBOLS = len(ALPHABET)
 PRIME = "\n"
 TEMPERATURE = 0.8
+# Characters that one compiled call draws: as many as in `lm.generate`.
+BLOCK = 16
 # How many characters, the most probable one each time, the contenders have to agree on.
 CHECKED = 40
 # Weights larger than at the start of a training, so that the most probable symbol changes.

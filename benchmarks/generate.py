@@ -1,12 +1,13 @@
-"""Characters per second when a model writes: this library, PyTorch and JAX, one symbol at a time.
+"""Characters per second when a model writes: this library, PyTorch and JAX.
 
     python benchmarks/generate.py [--quick] [--threads 1] [--json FILE]
 
-An LSTM over 65 symbols at batch 1; each character is drawn from softmax(logits / temperature) and
-read by Python before it is fed back. All have the same weights, and have to write the same text
-when they take the most probable symbol; then they take turns as in train_step.py. Printed are the
-median and the quartiles of the time per character, characters per second, the bytes of weights
-read per second, the process's peak memory, and how long the first call took.
+An LSTM over 65 symbols at batch 1; each character is drawn from softmax(logits / temperature).
+"JAX", PyTorch and "ours eager" return to Python for each; "ours jit" and "JAX in blocks" draw the
+same number of characters in one compiled call. All have the same weights, and have to write the
+same text when they take the most probable symbol; then they take turns as in train_step.py. Printed
+are the median and the quartiles of the time per character, characters per second, the bytes of
+weights read per second, the process's peak memory, and how long the first call took.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from typing import Any
 # Run from a clone without installing it: the package is one directory up.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks._sampling import CHECKED, Sampling
+from benchmarks._sampling import BLOCK, CHECKED, Sampling
 from benchmarks._workers import (
     DISTURBED,
     Contender,
@@ -43,8 +44,8 @@ QUICK_REPEAT = 5
 TURN_SECONDS = 0.5
 QUICK_TURN_SECONDS = 0.1
 FLOAT_BYTES = 4
-NAMES = ["ours eager", "ours jit", "PyTorch", "JAX"]
-EAGER, JIT, TORCH, JAX = NAMES
+NAMES = ["ours eager", "ours jit", "PyTorch LSTM", "PyTorch cells", "JAX", "JAX in blocks"]
+EAGER, JIT, FUSED, CELLS, JAX, BLOCKS = NAMES
 
 
 def contenders(sampling: Sampling) -> dict[str, Contender]:
@@ -59,8 +60,10 @@ def contenders(sampling: Sampling) -> dict[str, Contender]:
     return {
         EAGER: contender("ours", jit=False),
         JIT: contender("ours", jit=True),
-        TORCH: contender("pytorch"),
-        JAX: contender("jax_scan"),
+        FUSED: contender("pytorch", fused=True),
+        CELLS: contender("pytorch", fused=False),
+        JAX: contender("jax_scan", block=1),
+        BLOCKS: contender("jax_scan", block=BLOCK),
     }
 
 
@@ -105,12 +108,12 @@ def print_targets(rows: dict[tuple[Sampling, int], Row]) -> None:
     """How many times ours jit is as fast as each of the others."""
     print("\n=== targets ===")
     print("How many times as fast ours jit is as the others, and at last as itself on 1 thread")
-    others = [EAGER, TORCH, JAX]
-    print(f"{'':>14} {'threads':>7} {' '.join(f'{name:>10}' for name in others)} {'1 thread':>8}")
+    others = [FUSED, CELLS, JAX, BLOCKS, EAGER]
+    print(f"{'':>14} {'threads':>7} {' '.join(f'{name:>13}' for name in others)} {'1 thread':>8}")
     for (sampling, threads), row in rows.items():
         mine = row.get(JIT, Measurement())
         single = rows.get((sampling, 1), Row()).get(JIT) if threads > 1 else None
-        cells = [f"{mine.times_as_fast_as(row.get(name)):>10}" for name in others]
+        cells = [f"{mine.times_as_fast_as(row.get(name)):>13}" for name in others]
         mark = " *" if row.disturbed else ""
         last = f"{mine.times_as_fast_as(single):>8}"
         print(f"{sampling.title:>14} {threads:>7} {' '.join(cells)} {last}{mark}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -113,8 +114,8 @@ def _rnn(p: Parameters, h: Any, read: Any) -> Any:
     return h, h
 
 
-def sampler(threads: int, settings: dict[str, Any]) -> Work:
-    """Text, drawn character by character: one jitted call each, its draw read by Python."""
+def sampler(threads: int, settings: dict[str, Any], block: int) -> Work:
+    """Text, so many characters at each call of a jitted function, the draws within it."""
     size = _sampling.Sampling(**settings)
     weights = {name: jnp.array(array) for name, array in _sampling.weights_of(size).items()}
 
@@ -132,29 +133,32 @@ def sampler(threads: int, settings: dict[str, Any]) -> Work:
             after.append(state)
         return after, p["output.weight"] @ x + p["output.bias"]
 
-    @jax.jit
-    def draw(p: Parameters, states: Any, number: Any, key: Any) -> tuple[Any, Any, Any]:
+    def one(p: Parameters, carried: Any, greedy: bool) -> Any:
+        states, number, key = carried
         states, logits = advance(p, states, number)
-        key, now = jax.random.split(key)
-        return states, jax.random.categorical(now, logits / _sampling.TEMPERATURE), key
+        if greedy:
+            number = jnp.argmax(logits)
+        else:
+            key, now = jax.random.split(key)
+            number = jax.random.categorical(now, logits / _sampling.TEMPERATURE)
+        return (states, number, key), number
 
-    @jax.jit
-    def choose(p: Parameters, states: Any, number: Any) -> tuple[Any, Any]:
-        states, logits = advance(p, states, number)
-        return states, jnp.argmax(logits)
+    @partial(jax.jit, static_argnums=2)
+    def draw(p: Parameters, carried: Any, greedy: bool) -> Any:
+        if block == 1:
+            carried, number = one(p, carried, greedy)
+            return carried, number[None]
+        return lax.scan(lambda held, _: one(p, held, greedy), carried, length=block)
 
     def text(length: int, greedy: bool) -> str:
-        pieces = []
-        number = jnp.array(_sampling.ALPHABET.index(_sampling.PRIME))
+        numbers: list[int] = []
         states = [(jnp.zeros(size.hidden), jnp.zeros(size.hidden)) for _ in range(size.layers)]
-        key = jax.random.key(0)
-        for _ in range(length):
-            if greedy:
-                states, number = choose(weights, states, number)
-            else:
-                states, number, key = draw(weights, states, number, key)
-            pieces.append(_sampling.ALPHABET[int(number)])
-        return "".join(pieces)
+        number = jnp.array(_sampling.ALPHABET.index(_sampling.PRIME))
+        carried = (states, number, jax.random.key(0))
+        while len(numbers) < length:
+            carried, drawn = draw(weights, carried, greedy)
+            numbers += drawn.tolist()
+        return "".join(_sampling.ALPHABET[number] for number in numbers[:length])
 
     return Work(
         lambda: text(size.length, greedy=False),

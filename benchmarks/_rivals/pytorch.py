@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -146,16 +146,19 @@ CELLS: dict[str, Callable[..., tuple[Tensor, ...]]] = {
 }
 
 
-def sampler(threads: int, settings: dict[str, Any]) -> Work:
-    """Text, drawn character by character from nn.LSTM and nn.Linear."""
+def sampler(threads: int, settings: dict[str, Any], fused: bool) -> Work:
+    """Text, drawn character by character from nn.LSTM, or from an nn.LSTMCell a layer.
+
+    Where no gradient is wanted, nn.LSTM goes through oneDNN, which rearranges all the weights at
+    each call: it is made for sequences. The cells do not.
+    """
     torch.set_num_threads(threads)
     size = _sampling.Sampling(**settings)
     weights = {k: torch.from_numpy(w) for k, w in _sampling.weights_of(size).items()}
-    recurrent = torch.nn.LSTM(_sampling.SYMBOLS, size.hidden, size.layers)
+    advance = (_fused_state if fused else _state_of_cells)(size, _below("recurrent.", weights))
     output = torch.nn.Linear(size.hidden, _sampling.SYMBOLS)
-    recurrent.load_state_dict(_below("recurrent.", weights.items()))
-    output.load_state_dict(_below("output.", weights.items()))
-    one_hot = torch.eye(_sampling.SYMBOLS).view(-1, 1, 1, _sampling.SYMBOLS)
+    output.load_state_dict(_below("output.", weights))
+    one_hot = torch.eye(_sampling.SYMBOLS).unsqueeze(1)
 
     @torch.inference_mode()
     def text(length: int, greedy: bool) -> str:
@@ -163,8 +166,8 @@ def sampler(threads: int, settings: dict[str, Any]) -> Work:
         number = _sampling.ALPHABET.index(_sampling.PRIME)
         state = None
         for _ in range(length):
-            h, state = recurrent(one_hot[number], state)
-            logits = output(h[0, 0])
+            h, state = advance(one_hot[number], state)
+            logits = output(h)[0]
             if greedy:
                 number = int(logits.argmax().item())
             else:
@@ -179,5 +182,35 @@ def sampler(threads: int, settings: dict[str, Any]) -> Work:
     )
 
 
-def _below(prefix: str, named: Iterable[tuple[str, Tensor]]) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): w for name, w in named if name.startswith(prefix)}
+def _fused_state(size: _sampling.Sampling, weights: dict[str, Tensor]) -> Callable[..., Any]:
+    recurrent = torch.nn.LSTM(_sampling.SYMBOLS, size.hidden, size.layers)
+    recurrent.load_state_dict(weights)
+
+    def advance(x: Tensor, state: Any) -> tuple[Tensor, Any]:
+        h, state = recurrent(x.unsqueeze(0), state)
+        return h[0], state
+
+    return advance
+
+
+def _state_of_cells(size: _sampling.Sampling, weights: dict[str, Tensor]) -> Callable[..., Any]:
+    cells = []
+    for layer in range(size.layers):
+        cell = torch.nn.LSTMCell(size.hidden if layer else _sampling.SYMBOLS, size.hidden)
+        suffix = f"_l{layer}"
+        own = {k.removesuffix(suffix): w for k, w in weights.items() if k.endswith(suffix)}
+        cell.load_state_dict(own)
+        cells.append(cell)
+
+    def advance(x: Tensor, state: Any) -> tuple[Tensor, Any]:
+        after = []
+        for layer, cell in enumerate(cells):
+            after.append(cell(x, None if state is None else state[layer]))
+            x = after[-1][0]
+        return x, after
+
+    return advance
+
+
+def _below(prefix: str, named: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): w for k, w in named.items() if k.startswith(prefix)}

@@ -13,6 +13,7 @@ from tinygrad_rnn.jit.graph import Graph
 from tinygrad_rnn.jit.passes.accumulate import accumulate_products
 from tinygrad_rnn.jit.passes.batch import batch_products
 from tinygrad_rnn.jit.passes.dead import remove_dead
+from tinygrad_rnn.jit.passes.lookups import look_up_one_hot
 from tinygrad_rnn.jit.passes.slices import compute_in_slices, compute_in_steps
 from tinygrad_rnn.jit.passes.sums import sum_at_once
 
@@ -20,6 +21,7 @@ Pass = Callable[[Graph], str]
 
 PASSES: dict[str, Pass] = {
     "dead": remove_dead,
+    "lookups": look_up_one_hot,
     "batch": batch_products,
     "steps": compute_in_steps,
     "accumulate": accumulate_products,

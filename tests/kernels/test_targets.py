@@ -98,7 +98,7 @@ def test_narrower_cpus(target):
         assert dtype(text) == out[-1]
 
 
-COMPILED_STEPS = ("test_fused.py", "test_reductions.py", "test_rows.py")
+COMPILED_STEPS = ("test_fused.py", "test_random.py", "test_reductions.py", "test_rows.py")
 
 
 @pytest.mark.skipif(not IS_X86, reason="these names are x86 targets")

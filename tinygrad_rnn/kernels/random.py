@@ -9,37 +9,34 @@ import functools
 import operator
 from typing import Any
 
+import llvmlite.ir as ir
 import numpy as np
-from numba import njit
 
 from tinygrad_rnn.errors import ArgumentError, DtypeError
 from tinygrad_rnn.kernels import threads
 from tinygrad_rnn.kernels.cache import Kernel, inner, kernel
-from tinygrad_rnn.kernels.simd import Array, array_type, call_task, pointer_at, stack_words, types
+from tinygrad_rnn.kernels.simd import (
+    INDEX,
+    INT32,
+    Array,
+    Value,
+    Vectors,
+    array_type,
+    call_task,
+    emit_over_vectors,
+    intrinsic,
+    pointer_at,
+    stack_words,
+    types,
+)
 
 ROUNDS = 10
-THREADED_ELEMENTS = 16_384  # below this a second thread costs more than it saves
-_LOW = np.uint64(0xFFFFFFFF)
-_HALF = np.uint64(32)
-_MULTIPLIER_0 = np.uint64(0xD2511F53)
-_MULTIPLIER_1 = np.uint64(0xCD9E8D57)
-_WEYL_0 = np.uint64(0x9E3779B9)
-_WEYL_1 = np.uint64(0xBB67AE85)
-
-
-@njit(error_model="numpy")
-def philox(c0, c1, c2, c3, k0, k1):  # type: ignore[no-untyped-def]
-    """One block: four 32-bit words from four words of counter and two of key, all as uint64."""
-    for _ in range(ROUNDS):
-        product_0 = _MULTIPLIER_0 * c0
-        product_1 = _MULTIPLIER_1 * c2
-        c0 = (product_1 >> _HALF) ^ c1 ^ k0
-        c1 = product_1 & _LOW
-        c2 = (product_0 >> _HALF) ^ c3 ^ k1
-        c3 = product_0 & _LOW
-        k0 = (k0 + _WEYL_0) & _LOW
-        k1 = (k1 + _WEYL_1) & _LOW
-    return c0, c1, c2, c3
+THREADED_ELEMENTS = 131_072  # below this a second thread costs more than it saves
+_BLOCK_BYTES = 16  # of the numbers that a block gives, in either type
+# A round waits for the one before it; four vectors of counters fill the time.
+_SIDE_BY_SIDE = 8
+_MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
+_WEYL = (0x9E3779B9, 0xBB67AE85)
 
 
 def uniform_blocks(n: int, dtype: Any) -> int:
@@ -54,54 +51,107 @@ def _per_block(dtype: Any) -> int:
     return 4 if character == "f" else 2
 
 
+def _in_every_lane(builder: Any, kind: Any, scalar: Value) -> Value:
+    """A 64-bit integer copied to every lane of a vector of that type."""
+    undefined = ir.Constant(kind, ir.Undefined)
+    first = builder.insert_element(undefined, scalar, INT32(0))
+    zeros = ir.Constant(ir.VectorType(INT32, kind.count), [0] * kind.count)
+    return builder.shuffle_vector(first, undefined, zeros)
+
+
+def _emit_philox(builder: Any, counters: Value, key: Value) -> list[Value]:
+    """The four words of the block of each 64-bit counter, in the lower halves of 64-bit lanes.
+
+    The upper halves are what the products left there: the multiplication of lower halves is one
+    instruction that ignores them, so they are never cleared.
+    """
+    kind = counters.type
+
+    def constant(value: int) -> Value:
+        return kind([value] * kind.count)
+
+    def multiplied(word: Value, multiplier: int) -> Value:
+        return builder.mul(builder.and_(word, constant(0xFFFFFFFF)), constant(multiplier))
+
+    def mixed(product: Value, word: Value, key_word: Value) -> Value:
+        high = builder.lshr(product, constant(32))
+        return builder.xor(builder.xor(high, word), _in_every_lane(builder, kind, key_word))
+
+    words = [counters, builder.lshr(counters, constant(32)), constant(0), constant(0)]
+    keys = [key, builder.lshr(key, INDEX(32))]
+    for _ in range(ROUNDS):
+        first = multiplied(words[0], _MULTIPLIERS[0])
+        second = multiplied(words[2], _MULTIPLIERS[1])
+        words = [mixed(second, words[1], keys[0]), second, mixed(first, words[3], keys[1]), first]
+        keys = [builder.add(k, INDEX(step)) for k, step in zip(keys, _WEYL, strict=True)]
+    return words
+
+
+def _interleaved(builder: Any, left: Value, right: Value) -> Value:
+    """The lanes of two vectors by turns."""
+    count = left.type.count
+    places = [place for lane in range(count) for place in (lane, count + lane)]
+    order = ir.Constant(ir.VectorType(INT32, 2 * count), places)
+    return builder.shuffle_vector(left, right, order)
+
+
+def _scaled(vectors: Vectors, words: Value, dropped: int, bits: int) -> Value:
+    """The 32-bit words without their lowest bits, divided by 2 to the power of `bits`; exact."""
+    shift = words.type([dropped] * words.type.count)
+    # As signed numbers, for which every CPU has a conversion; none of them is negative.
+    whole = vectors.builder.sitofp(vectors.builder.lshr(words, shift), vectors.type)
+    return vectors.multiply(whole, vectors.constant(2.0**-bits))
+
+
+def _emit_numbers(vectors: Vectors, counter: Value, key: Value) -> Value:
+    """A vector of numbers, those of block `counter` and of the blocks after it."""
+    builder = vectors.builder
+    count = vectors.count * vectors.itemsize // _BLOCK_BYTES
+    wide, narrow = ir.VectorType(INDEX, count), ir.VectorType(INT32, count)
+    counters = builder.add(_in_every_lane(builder, wide, counter), wide(list(range(count))))
+    words = [builder.trunc(word, narrow) for word in _emit_philox(builder, counters, key)]
+    evens = _interleaved(builder, words[0], words[2])
+    odds = _interleaved(builder, words[1], words[3])
+    if vectors.real == "float32":
+        return _scaled(vectors, _interleaved(builder, evens, odds), 8, 24)
+    return vectors.add(_scaled(vectors, evens, 5, 27), _scaled(vectors, odds, 6, 53))
+
+
+@intrinsic
+def _fill_from(
+    typing_context: Any, dtype: Any, address: Any, count: Any, counter: Any, key: Any
+) -> Any:
+    """Write `count` numbers to an integer address, the first being the first of block `counter`."""
+    real = str(dtype.dtype)
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Value:
+        _, start, number, first, key_value = values
+
+        def step(vectors: Vectors, place: Value, mask: Value | None) -> None:
+            block = builder.udiv(builder.sub(place, start), INDEX(_BLOCK_BYTES))
+            numbers = _emit_numbers(vectors, builder.add(first, block), key_value)
+            vectors.write(numbers, place, mask)
+
+        emit_over_vectors(builder, real, _SIDE_BY_SIDE, start, number, step)
+        return context.get_dummy_value()
+
+    return types.void(dtype, types.intp, types.intp, types.uint64, types.uint64), generate
+
+
 @functools.cache
 def _filler(real: str) -> Any:
     """`fill(target, count, key, counter, part, parts)` for compiled code."""
-    single = real == "float32"
     dtype = np.dtype(real).type
     per_block = _per_block(real)
-    drop = np.uint64(8)
-    shift_high = np.uint64(5)
-    shift_low = np.uint64(6)
-    unit_32 = np.float32(2.0**-24)
-    unit_64 = 2.0**-53
-    high_weight = 2.0**26
-
-    @inner(real)
-    def block(key_0, key_1, index):  # type: ignore[no-untyped-def]
-        zero = np.uint64(0)
-        w0, w1, w2, w3 = philox(index & _LOW, index >> _HALF, zero, zero, key_0, key_1)
-        if single:
-            return (
-                np.float32(np.int32(w0 >> drop)) * unit_32,
-                np.float32(np.int32(w1 >> drop)) * unit_32,
-                np.float32(np.int32(w2 >> drop)) * unit_32,
-                np.float32(np.int32(w3 >> drop)) * unit_32,
-            )
-        first = (w0 >> shift_high) * high_weight + (w1 >> shift_low)
-        second = (w2 >> shift_high) * high_weight + (w3 >> shift_low)
-        return first * unit_64, second * unit_64, 0.0, 0.0
 
     @inner(real)
     def fill(target, count, key, counter, part, parts):  # type: ignore[no-untyped-def]
-        out = pointer_at(target, dtype)
-        key_0 = key & _LOW
-        key_1 = key >> _HALF
         blocks = (count + per_block - 1) // per_block
-        whole = count // per_block
+        first = blocks * part // parts
         last = blocks * (part + 1) // parts
-        for index in range(blocks * part // parts, min(last, whole)):
-            u0, u1, u2, u3 = block(key_0, key_1, counter + np.uint64(index))
-            place = index * per_block
-            out[place] = u0
-            out[place + 1] = u1
-            if single:
-                out[place + 2] = u2
-                out[place + 3] = u3
-        if last == blocks and whole < blocks and part == parts - 1:
-            values = block(key_0, key_1, counter + np.uint64(whole))
-            for place in range(whole * per_block, count):
-                out[place] = values[place - whole * per_block]
+        number = min(count, last * per_block) - first * per_block
+        address = target + first * _BLOCK_BYTES
+        _fill_from(dtype, address, number, counter + np.uint64(first), key)
 
     return fill
 

@@ -15,12 +15,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
 import platform
 import statistics
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -41,15 +41,26 @@ TURN_SECONDS = 4.0
 
 
 class Figures(lm.ConsoleReport):
-    """Adds up how long compiling took, and keeps the speed of updates."""
+    """Adds up how long compiling took, and keeps the times from one update to the next."""
 
-    seconds = 0.0
-    symbols_a_second = math.nan
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds = 0.0
+        self.intervals: list[float] = []
+        self._last: float | None = None
+
+    def begin(self, iteration: int, iterations: int) -> None:
+        """Draw the bar; the first update has none before it."""
+        super().begin(iteration, iterations)
+        self._last = None
 
     def update(self, iteration: int, loss: float, gradient_norm: float, speed: float) -> None:
-        """Move the bar, and keep the speed."""
+        """Move the bar, and keep the time."""
         super().update(iteration, loss, gradient_norm, speed)
-        self.symbols_a_second = speed
+        now = time.perf_counter()
+        if self._last is not None:
+            self.intervals.append(now - self._last)
+        self._last = now
 
     def compiled(self, what: str, calls: int, recording: float, compiling: float) -> None:
         """Print a line, and add."""
@@ -99,16 +110,16 @@ def trained(kind: str, data: Path | None, epochs: int) -> dict[str, Any]:
 
 
 def speed(data: Path | None) -> dict[str, Any]:
-    """Updates a second of the LSTM in both modes, which take turns; validations do not count."""
+    """Updates a second of the LSTM in both modes, which take turns: the median of all updates."""
     trainers = {name: trainer_of("lstm", data, None, jit=jit) for name, jit in MODES.items()}
-    rates: dict[str, list[float]] = {name: [] for name in MODES}
     for _ in range(TURNS):
-        for name, trainer in trainers.items():
+        for trainer in trainers.values():
             trainer.run(TURN_SECONDS)
-            assert isinstance(trainer.report, Figures)
-            symbols = trainer.settings.batch_size * trainer.settings.window
-            rates[name].append(trainer.report.symbols_a_second / symbols)
-    return {name: statistics.median(found) for name, found in rates.items()}
+    return {
+        name: 1.0 / statistics.median(trainer.report.intervals)
+        for name, trainer in trainers.items()
+        if isinstance(trainer.report, Figures)
+    }
 
 
 def table(results: list[dict[str, Any]]) -> str:

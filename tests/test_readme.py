@@ -44,6 +44,15 @@ def test_the_table_of_losses_is_what_the_benchmark_wrote() -> None:
     assert benchmark().table(results) in README.read_text()
 
 
+def test_the_speed_and_the_minutes_are_what_the_benchmark_wrote() -> None:
+    """Fails if a figure of the updates a second or of the whole run was typed in."""
+    sentences = benchmark().sentences(json.loads(RESULTS.read_text()))
+    assert len(sentences) == 2
+    readme = " ".join(README.read_text().split())
+    for sentence in sentences:
+        assert sentence in readme
+
+
 def test_the_sample_shown_is_what_the_model_wrote() -> None:
     """Fails if the sample in the README is not the benchmark's own."""
     results = json.loads(RESULTS.read_text())["results"]

@@ -15,6 +15,7 @@ import numpy as np
 
 from tinygrad_rnn import kernels
 from tinygrad_rnn.arguments import Array, Shape
+from tinygrad_rnn.context import state
 from tinygrad_rnn.errors import ArgumentError
 
 _KEYS = 2**64
@@ -37,6 +38,8 @@ class Generator:
             raise ArgumentError(f"a seed is an integer, not {seed!r}")
         self._seed = int(seed)
         self._counter = 0
+        if state.recorder is not None:
+            state.recorder.seeds(self)
         return self
 
     def initial_seed(self) -> int:

@@ -30,6 +30,7 @@ def test_hello_is_spelled_and_its_tables_are_true(program: Program) -> None:
     )
     assert "Vocabulary, in this order: h e l o" in result.stdout
     assert "it spells: hello" in result.stdout
+    assert "compiled the update: " in result.stdout
     steps = tables(result.stdout)
     assert len(steps) == 8
     for number, step in enumerate(steps):
@@ -63,6 +64,13 @@ def test_the_tables_follow_the_equations() -> None:
         np.testing.assert_allclose(
             logits.detach().numpy()[t], w["W_hy"] @ h + w["b_y"], rtol=1e-4, atol=1e-6
         )
+
+
+def test_nothing_is_compiled_unless_wanted(program: Program) -> None:
+    """`--no-jit` is not heeded, or does not learn the word."""
+    result = program("hello", "--no-jit")
+    assert result.returncode == 0
+    assert "compiled" not in result.stdout
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -43,6 +43,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, program: Program) -> Path:
     result = program("shakespeare", "train", *arguments, "--out", str(folder))
     assert result.returncode == 0, result.stderr
     assert "sample after 100 iterations" in result.stdout
+    assert result.stdout.count("compiled the training step: ") == 1
     return folder
 
 
@@ -133,6 +134,22 @@ def test_training_into_a_run_is_refused(trained: Path, command: Command) -> None
     status, _, err = command("train", "--data", TEXT, "--out", trained)
     assert status == 2
     assert "holds a run already" in err
+
+
+def test_nothing_is_compiled_unless_wanted(command: Command, tmp_path: Path) -> None:
+    """`--no-jit` is not heeded, or a run that was started with it is resumed without."""
+    text, run = tmp_path / "text.txt", tmp_path / "run"
+    text.write_text("To be, or not to be, that is the question.\n" * 20, encoding="utf-8")
+    small = ["--hidden", 4, "--layers", 1, "--batch", 4, "--window", 5, "--iterations", 2]
+    status, out, _ = command("train", "--data", text, "--out", run, "--no-jit", *small)
+    assert (status, "compiled the" in out) == (0, False)
+    status, out, _ = command("resume", run, "--iterations", 3)
+    assert (status, "compiled the" in out) == (0, False)
+    whole = ["sample", run, "--length", 30]
+    assert command(*whole)[1] == command(*whole, "--no-jit")[1]
+    ways: list[list[str]] = [[], ["--no-jit"]]
+    nats = [number("nats a symbol", command("evaluate", run, *way)[1]) for way in ways]
+    assert nats[0] == pytest.approx(nats[1], abs=1e-4)
 
 
 @pytest.mark.parametrize("level", ["byte", "word"])

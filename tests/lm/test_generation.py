@@ -10,11 +10,19 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from tinygrad_rnn.context import is_grad_enabled
-from tinygrad_rnn.creation import from_numpy, multinomial
+from tinygrad_rnn.context import is_grad_enabled, no_grad
+from tinygrad_rnn.creation import from_numpy, multinomial, tensor
+from tinygrad_rnn.dtypes import float64
 from tinygrad_rnn.errors import ArgumentError, NumericalError, VocabularyError
 from tinygrad_rnn.generator import Generator, default_generator, manual_seed
-from tinygrad_rnn.lm import RecurrentLanguageModel, generate, generate_text, probabilities
+from tinygrad_rnn.lm import (
+    RecurrentLanguageModel,
+    generate,
+    generate_text,
+    generation,
+    probabilities,
+)
+from tinygrad_rnn.lm.generation import BLOCK, draw, drawn_from
 from tinygrad_rnn.nn.init import constant_
 from tinygrad_rnn.text import Vocabulary
 
@@ -105,6 +113,75 @@ def test_a_seed_decides_the_text(model: RecurrentLanguageModel, vocabulary: Voca
     assert texts[0] == generate_text(model, vocabulary, length=60, generator=Generator(1))
     manual_seed(1)
     assert texts[0] == generate_text(model, vocabulary, length=60)
+
+
+SETTINGS: list[dict[str, Any]] = [
+    {},
+    {"temperature": 0.5},
+    {"top_k": 3},
+    {"top_p": 0.6, "temperature": 2.0},
+    {"top_k": 4, "top_p": 0.9},
+    {"greedy": True},
+]
+
+
+@pytest.mark.parametrize("settings", SETTINGS)
+@pytest.mark.parametrize("kind", ["lstm", "gru", "rnn"])
+def test_compiled_text_is_the_text(kind: str, settings: dict[str, Any]) -> None:
+    """The compiled step draws other symbols than the operations it was recorded from."""
+    manual_seed(4)
+    model = RecurrentLanguageModel(20, kind, 16, 2)
+    vocabulary = Vocabulary("abcdefghijklmnopqrst")
+    # Neither a whole number of blocks nor less than one.
+    length = 3 * BLOCK + 5
+    streams = [Generator(2), Generator(2)]
+    texts = [
+        generate_text(
+            model, vocabulary, "feed", length=length, generator=stream, jit=jit, **settings
+        )
+        for stream, jit in zip(streams, (True, False), strict=True)
+    ]
+    assert len(texts[0]) == length
+    assert texts[0] == texts[1]
+    assert streams[0].get_state() == streams[1].get_state()
+
+
+def test_a_model_is_recorded_once(model: RecurrentLanguageModel, vocabulary: Vocabulary) -> None:
+    """Every call waits a second for its step, or goes on with weights that are no more."""
+    first = generate_text(model, vocabulary, length=40, seed=1)
+    generate_text(model, vocabulary, "the", length=3, seed=2, temperature=0.3)
+    assert len(model.compiled.of(draw, model).recorded.recordings) == 1
+    with no_grad():
+        for parameter in model.parameters():
+            parameter.assign(parameter * 3.0)
+    after = generate_text(model, vocabulary, length=40, seed=1)
+    assert len(model.compiled.of(draw, model).recorded.recordings) == 1
+    assert first != after == generate_text(model, vocabulary, length=40, seed=1, jit=False)
+
+
+@given(
+    weights=st.lists(st.sampled_from([0.0, 1e-300, 0.3, 1.0]), min_size=1, max_size=40),
+    number=st.one_of(st.just(0.0), st.just(1.0 - 2.0**-53), st.floats(0, 1, exclude_max=True)),
+)
+def test_what_has_no_probability_is_never_drawn(weights: list[float], number: float) -> None:
+    """A symbol that was cut is drawn where the random number is at an edge of its range."""
+    weights[len(weights) // 2] = 0.7
+    drawn = drawn_from(tensor(weights, float64), tensor([number], float64)).item()
+    assert weights[drawn] > 0.0
+    shares = np.cumsum(weights) / np.sum(weights)
+    assert ([0.0, *shares][drawn]) - 1e-12 <= number <= shares[drawn] + 1e-12
+
+
+@given(logits=LOGITS, k=st.integers(1, 15), share=st.floats(0.01, 1.0))
+def test_sorting_and_comparing_give_the_same_order(logits: Any, k: int, share: float) -> None:
+    """A large vocabulary is cut otherwise than a small one."""
+    compared = probabilities(logits, 1.0, k, share)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(generation, "COMPARED", 0)
+        by_sorting = probabilities(logits, 1.0, k, share)
+    # Where the sums reach the share but for rounding, either may keep one symbol more.
+    close = np.isclose(np.cumsum(np.sort(softmax(logits))[::-1][:k]).tolist(), share).any()
+    assert close or np.allclose(compared, by_sorting)
 
 
 def test_a_seed_leaves_other_random_numbers_alone(
@@ -224,10 +301,14 @@ def test_another_vocabulary_is_refused(model: RecurrentLanguageModel) -> None:
         generate(model, Vocabulary("ab"))
 
 
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("greedy", [True, False])
+@pytest.mark.parametrize("jit", [True, False])
 def test_logits_that_are_not_finite_are_an_error(
-    model: RecurrentLanguageModel, vocabulary: Vocabulary
+    model: RecurrentLanguageModel, vocabulary: Vocabulary, value: float, greedy: bool, jit: bool
 ) -> None:
     """A broken model writes symbol 0 for ever."""
-    constant_(model.output.bias[0:1].detach(), math.nan)
-    with pytest.raises(NumericalError, match="not finite"):
-        generate_text(model, vocabulary, length=1)
+    constant_(model.output.bias[0:1].detach(), value)
+    for length in (1, 2 * BLOCK):
+        with pytest.raises(NumericalError, match="symbol 0 are not finite"):
+            generate_text(model, vocabulary, length=length, greedy=greedy, jit=jit)

@@ -35,6 +35,7 @@ from tinygrad_rnn.lm import (
     load_model,
     read_history,
 )
+from tinygrad_rnn.lm.compiling import CompiledUpdate
 from tinygrad_rnn.lm.training import is_milestone
 from tinygrad_rnn.nn import functional, state_tensors
 from tinygrad_rnn.tensor import Tensor
@@ -186,6 +187,91 @@ def test_it_learns(vocabulary: Vocabulary, ids: Ids, settings: TrainingSettings)
     assert evaluate(trainer.model, trainer.parts.validation).nats < 0.5 * entropy
 
 
+@pytest.mark.parametrize("clip_by", ["value", "norm"])
+def test_compiled_updates_are_the_updates(
+    vocabulary: Vocabulary, ids: Ids, settings: TrainingSettings, clip_by: str
+) -> None:
+    """A compiled run learns something else: other clipping, dropout, rates or states."""
+    settings = dataclasses.replace(settings, iterations=20, clip_by=clip_by, clip=0.1)
+    runs = [
+        trainer_of(
+            vocabulary, ids, dataclasses.replace(settings, jit=jit), kind="gru", dropout=0.3
+        )
+        for jit in (True, False)
+    ]
+    for trainer in runs:
+        manual_seed(1)
+        trainer.run()
+    compiled, plain = (everything(trainer)[0] for trainer in runs)
+    assert list(compiled) == list(plain)
+    for name in compiled:
+        arrays = [np.frombuffer(held[name], np.float32) for held in (compiled, plain)]
+        np.testing.assert_allclose(*arrays, rtol=1e-2, atol=1e-3, err_msg=name)
+    assert runs[0].smoothed_loss == pytest.approx(runs[1].smoothed_loss, rel=1e-4)
+
+
+def test_recording_a_step_changes_nothing(
+    vocabulary: Vocabulary, ids: Ids, settings: TrainingSettings
+) -> None:
+    """The first update of a run, or the first after it was resumed, is made twice."""
+    trainer = trainer_of(vocabulary, ids, settings, dropout=0.3)
+    trainer.run()
+    window = next(iter(trainer.streams))
+    given = (from_numpy(window.inputs), from_numpy(window.targets), trainer.state)
+    update = CompiledUpdate(trainer.step, trainer.model, trainer.optimizer)
+    before = everything(trainer)
+    update.prepare(*given)
+    assert everything(trainer) == before
+    update(*given)
+    assert everything(trainer) != before
+
+
+@pytest.mark.parametrize("jit", [True, False])
+def test_a_learned_first_state_is_learned(
+    vocabulary: Vocabulary, ids: Ids, settings: TrainingSettings, jit: bool
+) -> None:
+    """Gradients do not reach a cell's own state before the first step."""
+
+    class Cell(nn.Module):
+        def __init__(self, input_size: int) -> None:
+            super().__init__()
+            self.hidden_size = 6
+            self.x = nn.Linear(input_size, 6)
+            self.h_0 = nn.Parameter(np.zeros(6, np.float32))
+
+        def initial_state(self, batch: int) -> Tensor:
+            return self.h_0.expand(batch, 6)
+
+        def forward(self, x: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+            h = (self.x(x) + h).tanh()
+            return h, h
+
+    settings = dataclasses.replace(settings, jit=jit)
+    trainer = trainer_of(vocabulary, ids, settings, kind=Cell, num_layers=1)
+    trainer.run()
+    learned = dict(trainer.model.named_parameters())["recurrent.h_0_l0"]
+    assert (learned.detach().numpy() != 0.0).all()
+
+
+def test_what_was_compiled_is_reported_once(
+    vocabulary: Vocabulary, ids: Ids, settings: TrainingSettings
+) -> None:
+    """Nobody learns why a run takes a moment to begin, or is told at every update."""
+    heard: list[str] = []
+
+    class Heard(Report):
+        def compiled(self, what: str, calls: int, recording: float, compiling: float) -> None:
+            assert calls > 0
+            assert min(recording, compiling) > 0.0
+            heard.append(what)
+
+    trainer_of(vocabulary, ids, settings, report=Heard()).run()
+    assert heard == ["the drawing of symbols", "the training step", "the validation"]
+    plain = dataclasses.replace(settings, jit=False)
+    trainer_of(vocabulary, ids, plain, report=Heard()).run()
+    assert len(heard) == 3
+
+
 def test_a_user_cell_is_trained_and_loaded(
     vocabulary: Vocabulary, ids: Ids, settings: TrainingSettings, tmp_path: Path
 ) -> None:
@@ -296,6 +382,7 @@ def test_the_console_shows_what_happens(
     assert "validation" in out
     assert "the best so far" in out
     assert "sample after 0 iterations" in out
+    assert "compiled the training step: " in out
     for word in ("12/12", "loss", "perplexity", "gradient", "symbols/s"):
         assert word in err
 
@@ -303,9 +390,14 @@ def test_the_console_shows_what_happens(
 # ---------------------------------------------------------------------- resuming
 
 
-@pytest.mark.parametrize("kind", ["lstm", "gru", "rnn"])
-@pytest.mark.parametrize("dropout", [0.0, 0.4])
-@pytest.mark.parametrize("stop", [1, 5, 7, 8])
+@pytest.mark.parametrize(
+    ("kind", "dropout", "stop", "jit"),
+    [
+        *((kind, dropout, 5, True) for kind in ("lstm", "gru", "rnn") for dropout in (0.0, 0.4)),
+        *(("lstm", 0.4, stop, True) for stop in (1, 7, 8)),
+        *((kind, 0.4, stop, False) for kind in ("lstm", "gru", "rnn") for stop in (1, 5, 7, 8)),
+    ],
+)
 def test_a_resumed_run_is_the_run_never_stopped(
     vocabulary: Vocabulary,
     ids: Ids,
@@ -314,9 +406,10 @@ def test_a_resumed_run_is_the_run_never_stopped(
     kind: str,
     dropout: float,
     stop: int,
+    jit: bool,
 ) -> None:
     """Something that decides how the run goes on is not in the checkpoint."""
-    settings = dataclasses.replace(settings, batch_size=10, iterations=2 * stop)
+    settings = dataclasses.replace(settings, batch_size=10, iterations=2 * stop, jit=jit)
     model: dict[str, Any] = {"kind": kind, "dropout": dropout}
     whole = trainer_of(vocabulary, ids, settings, **model)
     whole.run()

@@ -21,7 +21,7 @@ from tinygrad_rnn.kernels.softmax import softmax_task
 
 # Below this much work a second thread costs more than it saves.
 DIVIDED_ELEMENTS = 4096
-DIVIDED_PRODUCTS = 60_000
+DIVIDED_PRODUCTS = 200_000
 _ELEMENTS = {"float32", "float64", "int64", "int32", "bool"}
 
 

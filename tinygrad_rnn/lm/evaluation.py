@@ -109,6 +109,7 @@ def evaluate(
         DataError: for fewer than 2 symbols.
         OutOfRangeError: for a symbol number that the model does not know.
         ArgumentError, ShapeError, DtypeError: for sizes below 1, or anything but symbol numbers.
+        RecordingError: with `jit`, for a cell of your own that reads a number back.
     """
     require(model, RecurrentLanguageModel, "model")
     texts = array_of(ids)

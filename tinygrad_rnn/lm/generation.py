@@ -82,6 +82,7 @@ def generate(
         ArgumentError: for a setting out of range, or a vocabulary of another size.
         VocabularyError: for an unknown character in the prime; it is named.
         NumericalError: when the model's logits are not finite.
+        RecordingError: with `jit`, for a cell of your own that reads a number back.
     """
     require(model, RecurrentLanguageModel, "model")
     require(vocabulary, Vocabulary, "vocabulary")
@@ -267,7 +268,7 @@ def draw(
         else:
             weights, spread = _weights(row.to(float64), settings)
             spreads.append(spread)
-            symbol = _drawn(weights, numbers[i : i + 1])
+            symbol = drawn_from(weights, numbers[i : i + 1])
         symbols.append(symbol)
     return Drawn(cat(symbols), symbol, state, cat(spreads))
 
@@ -306,7 +307,7 @@ def _ranked(logits: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
     return ahead.sum(1), (ahead * weights).sum(1)
 
 
-def _drawn(weights: Tensor, number: Tensor) -> Tensor:
+def drawn_from(weights: Tensor, number: Tensor) -> Tensor:
     """The first symbol at which the sum of weights exceeds the share `number` of their total."""
     sums = _summed_up(weights)
     possible = weights > 0.0

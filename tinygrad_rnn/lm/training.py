@@ -4,6 +4,8 @@ The text is read in windows of T steps by B rows. The state is carried from wind
 cut out of the graph between them, so gradients flow back at most T steps (Williams and Peng,
 1990). Everything that decides how a run goes on is in its checkpoint: a run that was stopped, or
 killed, and resumed has bit for bit the weights of one that never stopped.
+
+`Trainer.step` is a function of tensors, and with the setting `jit` runs as one compiled call.
 """
 
 from __future__ import annotations
@@ -252,6 +254,8 @@ class Trainer:
         Raises:
             NumericalError: when the loss or the gradient is not finite, or the loss explodes. No
                 checkpoint is written from then on, so that the last one is good.
+            RecordingError: when a cell of your own reads a number back, so that no step can be
+                recorded; the setting `jit=False` does without.
             CheckpointError: when a checkpoint cannot be written.
             ArgumentError: when `seconds` is no number.
         """

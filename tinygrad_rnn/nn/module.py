@@ -117,6 +117,8 @@ class Module:
         for register in ("_parameters", "_modules", "_buffers"):
             held = self.__dict__.get(register)
             if held is not None and name in held:
+                if state.recorder is not None:
+                    state.recorder.visits(self)
                 return held[name]
         raise AttributeError(f"{type(self).__name__} has no attribute '{name}'")
 

@@ -106,7 +106,9 @@ def _getitem_vjp(
 
 
 def _unbind(x: Any, axis: int) -> tuple[Any, ...]:
-    return tuple(np.moveaxis(x, axis, 0))
+    moved = np.moveaxis(x, axis, 0)
+    # Iterating over a vector would make numbers, which are no views.
+    return tuple(moved) if moved.ndim > 1 else tuple([moved[i, ...] for i in range(len(moved))])
 
 
 def _zeros_for_missing(g: Sequence[Value | None], shapes: Sequence[Shape]) -> list[Value]:

@@ -28,7 +28,7 @@ class ParameterGroup(Settings):
     axes to `group.rate`. While `jit` records a step, `group["lr"]` is `group.rate` itself.
 
     Attributes:
-        version: grows with every change of an item other than "lr".
+        version: grows with every change of an item other than "lr", or of the groups beside it.
     """
 
     version = 0
@@ -50,7 +50,7 @@ class ParameterGroup(Settings):
 
     def __setitem__(self, name: str, value: Any) -> None:
         if name != "lr":
-            self._changes()
+            self.changes()
             dict.__setitem__(self, name, value)
             return
         if not isinstance(value, (int, float, np.number, Tensor)):
@@ -60,12 +60,13 @@ class ParameterGroup(Settings):
         with no_grad():
             self.rate.assign(value.to(float64) if isinstance(value, Tensor) else float(value))
 
-    def _changes(self) -> None:
+    def changes(self) -> None:
+        """Count a change, which recordings of `jit` notice."""
         self.version += 1
         settings.version += 1
 
     def __delitem__(self, name: str) -> None:
-        self._changes()
+        self.changes()
         dict.__delitem__(self, name)
 
     # An __iter__ of our own also makes dict(group) and {**group} read through __getitem__.

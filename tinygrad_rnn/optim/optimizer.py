@@ -74,6 +74,8 @@ class Optimizer:
             )
         complete = {**self.defaults, **group, "params": params}
         self.check(complete)
+        for other in self.param_groups:
+            other.changes()
         self.param_groups.append(ParameterGroup(complete))
 
     def check(self, group: Mapping[str, Any]) -> None:

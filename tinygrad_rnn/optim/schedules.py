@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tinygrad_rnn.context import state
+from tinygrad_rnn.context import settings, state
 from tinygrad_rnn.creation import zeros
 from tinygrad_rnn.dtypes import float64
 from tinygrad_rnn.errors import ArgumentError, StateDictError
@@ -21,6 +21,9 @@ class LambdaLR:
         lr_lambda: the function of the epoch, an integer. While `jit` records a step, the epoch is
             a float64 tensor without axes, and the factor may be one.
     """
+
+    # Grows with every attribute that is set.
+    version = 0
 
     def __init__(self, optimizer: Optimizer, lr_lambda: Callable[[Any], Any]) -> None:
         if not isinstance(optimizer, Optimizer):
@@ -42,8 +45,15 @@ class LambdaLR:
     def last_epoch(self, epoch: int) -> None:
         self._epoch.assign(float(epoch))
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__setattr__(self, "version", self.version + 1)
+        object.__setattr__(self, name, value)
+        settings.version += 1
+
     def step(self) -> None:
         """Go on to the next epoch."""
+        if state.recorder is not None:
+            state.recorder.uses_settings(self)
         self._epoch.add_(1.0)
         self._apply()
 

@@ -3,15 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 import tinygrad_rnn as tg
 from tests.jit.tools import assert_agree, copies
 from tests.ops.cases import CASES, Case
-from tests.tools import Draw, examples
+from tests.tools import Draw
 from tinygrad_rnn.jit import jit
 
 RECORDED = [case for case in CASES if case.name != "masks"]
@@ -35,19 +34,19 @@ def with_gradients(function: Callable[..., Any]) -> Callable[..., Any]:
     return step
 
 
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+# The same examples every time, so that what was compiled for them is found again.
 @pytest.mark.parametrize("case", RECORDED, ids=lambda case: case.name)
-@examples(2)
+@settings(max_examples=2, derandomize=True, phases=(Phase.explicit, Phase.generate))
 @given(data=st.data())
-def test_replays_equal_eager(case: Case, dtype: Any, data: Draw) -> None:
+def test_replays_equal_eager(case: Case, data: Draw) -> None:
     """A replay gives other numbers, shapes, types or gradients than the operation itself."""
     problem = data.draw(st.composite(case.draw)())
-    inputs = [tg.as_tensor(x.astype(dtype)).requires_grad_() for x in problem.inputs]
+    # Single operations share kernels, of which fewer have to be compiled.
+    inputs = [tg.as_tensor(x).requires_grad_() for x in problem.inputs]
     step = with_gradients(problem.function)
-    compiled = jit(step, off={"fuse"} if dtype is np.float64 else ())
+    compiled = jit(step, off={"fuse"})
     wanted = copies(step(*inputs))
     compiled(*inputs)
     found = compiled(*inputs)
-    # A second derivative in single precision may lose half its digits; this is about mistakes.
-    assert_agree(found, wanted, 1e-10 if dtype is np.float64 else 1e-4)
+    assert_agree(found, wanted, 1e-10)
     assert len(compiled.recordings) == 1

@@ -8,6 +8,7 @@ import pytest
 
 import tinygrad_rnn as tg
 from tests.jit.tools import assert_agree, normal
+from tinygrad_rnn import errors
 from tinygrad_rnn.context import state
 from tinygrad_rnn.jit import jit
 
@@ -46,7 +47,7 @@ def test_reading_back_raises_with_the_line(how: str) -> None:
     """A number of the first call is used for ever, or the error does not say where and what."""
     function = READS[how]
     step = jit(lambda x: function(x * 1.0))
-    with pytest.raises(tg.RecordingError, match="outside") as caught:
+    with pytest.raises(errors.RecordingError, match="outside") as caught:
         step(tg.tensor(2.0))
     line = branch if how == "if" else function
     if hasattr(line, "__code__"):
@@ -73,13 +74,13 @@ def test_a_constant_that_was_assigned_to_may_not_be_read() -> None:
         total.assign(x.sum())
         return x * total.item()
 
-    with pytest.raises(tg.RecordingError, match="item"):
+    with pytest.raises(errors.RecordingError, match="item"):
         jit(function)(normal(3))
 
 
 def test_masks_are_refused() -> None:
     """A result whose size depends on the numbers is recorded with the size of the first call."""
-    with pytest.raises(tg.RecordingError, match=r"where\(\)"):
+    with pytest.raises(errors.RecordingError, match=r"where\(\)"):
         jit(lambda x: x[x > 0])(normal(5))
 
 
@@ -117,7 +118,7 @@ def test_keeping_a_computed_tensor_is_refused(function: Any) -> None:
     """A tensor that a step leaves on an object goes stale without a word."""
     holder = Holder()
     step = jit(lambda x: function(holder, x))
-    with pytest.raises(tg.RecordingError, match="outlives the call") as caught:
+    with pytest.raises(errors.RecordingError, match="outlives the call") as caught:
         step(normal(3))
     assert __file__ in str(caught.value)
     assert state.recorder is None
@@ -166,9 +167,9 @@ def test_history_from_outside_is_refused() -> None:
     """A backward through operations of before the step is recorded, and goes stale."""
     w = normal(3).requires_grad_()
     step = jit(lambda x: x.sum().backward())
-    with pytest.raises(tg.RecordingError, match="detach"):
+    with pytest.raises(errors.RecordingError, match="detach"):
         step(w * 2)
     assert state.recorder is None
     outside = w * 2
-    with pytest.raises(tg.RecordingError, match="detach"):
+    with pytest.raises(errors.RecordingError, match="detach"):
         jit(lambda x: (outside * x).sum().backward())(normal(3))

@@ -7,103 +7,113 @@ first operation that differs is named.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn.arguments import Array
-from tinygrad_rnn.context import quiet
-from tinygrad_rnn.errors import NumericalError, RecordingError
+from tinygrad_rnn.errors import RecordingError
 from tinygrad_rnn.jit.graph import located
-from tinygrad_rnn.jit.recorder import Recorder
+from tinygrad_rnn.jit.interpret import interpret
+from tinygrad_rnn.jit.passes import NAMES
+from tinygrad_rnn.jit.program import Program
+from tinygrad_rnn.jit.recorder import Recorder, require_no_new_nan
 from tinygrad_rnn.jit.replay import Replay
 from tinygrad_rnn.jit.signature import Builder, array_of
-from tinygrad_rnn.jit.tape import ARGUMENT, CAPTURED, CONSTANT, Entry, Reference, Tape
+from tinygrad_rnn.jit.tape import Entry, Reference, Tape
+from tinygrad_rnn.tensor import Tensor
 
 # Of the largest number of a value.
 TOLERANCE = {"f4": 1e-4, "f8": 1e-9}
 
 
 class Checked(Replay):
-    """A recording that is compared with NumPy at every call."""
+    """A recording that is compared with NumPy at every call.
+
+    A second program, with every pass left out, keeps each operation's result in memory of its own:
+    it says which kernel is at fault. Then the program itself runs, and is judged by its results.
+    """
 
     def __init__(
         self, recorder: Recorder, tape: Tape, builder: Builder, off: Collection[str]
     ) -> None:
-        # What is computed on the way has to be there afterwards.
-        super().__init__(recorder, tape, builder, {*off, "reuse"})
+        super().__init__(recorder, tape, _with_tensors(builder), off)
+        self._plain = Program(tape, NAMES)
+        self._needed = _needed(tape)
 
     def _run(self, leaves: Sequence[Any]) -> Any:
-        expected = self._interpret(leaves)
-        result = super()._run(leaves)
-        self._compare(expected)
+        overwritten = [self._gradient(slot, leaves) for slot in self._written_gradients]
+        expected = interpret(self.tape, leaves, require_no_new_nan)
+        self._run_plain(expected)
+        self._require_equal(self._inside, expected)
+        tensors, result = super()._run(leaves)
+        found = self._left_behind(leaves, overwritten)
+        found.update(
+            (number, x._array) for number, x in zip(self.tape.results, tensors, strict=True)
+        )
+        self._require_equal(found.get, expected)
         return result
 
-    def _interpret(self, leaves: Sequence[Any]) -> dict[int, Array]:
-        tape = self.tape
-        arrays: dict[int, Array] = {}
-        olds = {slot.before: slot for slot in tape.gradients if slot.read}
-        for value in tape.values:
-            if value.origin == ARGUMENT:
-                arrays[value.number] = array_of(leaves[value.place]).copy()
-            elif value.origin == CAPTURED and value.number in olds:
-                held = self._owner(olds[value.number].owner, leaves)._grad
-                assert held is not None
-                arrays[value.number] = held._array.copy()
-            elif value.origin == CAPTURED:
-                assert value.tensor is not None
-                arrays[value.number] = value.tensor._array.copy()
-            elif value.origin == CONSTANT and value.array is not None:
-                arrays[value.number] = value.array
-        states = [(generator, generator.get_state()) for generator, _ in tape.generators]
-        begun = {id(generator): state["counter"] for generator, state in states}
-        try:
-            with quiet():
-                for entry in tape.entries:
-                    _apply(entry, arrays, begun)
-        finally:
-            for generator, state in states:
-                generator.set_state(state)
-        return arrays
-
-    def _compare(self, expected: dict[int, Array]) -> None:
+    def _require_equal(
+        self, found: Callable[[int], Array | None], expected: dict[int, Array]
+    ) -> None:
         for entry in self.tape.entries:
             for number in entry.outputs:
-                view = self.program.graph.kept.get(number)
-                if view is None:
-                    continue
-                found = located(view)
-                if found is None or found.buffer.origin != "computed":
-                    continue
-                _require_equal(self.program.array(found), expected[number], entry)
-        self._compare_sinks(expected)
+                array = found(number) if number in self._needed else None
+                if array is not None:
+                    _require_equal(array, expected[number], entry)
 
-    def _compare_sinks(self, expected: dict[int, Array]) -> None:
-        by_output = {number: e for e in self.tape.entries for number in e.outputs}
+    def _run_plain(self, expected: dict[int, Array]) -> None:
+        """Run the program without passes on copies of what is outside."""
+        plain = self._plain
+        for slot, (origin, number) in enumerate(plain.sources):
+            view = plain.graph.sinks[number].view if origin == "output" else None
+            array = np.array(expected[number]) if view is None else np.empty(view.shape, view.dtype)
+            plain.bind(slot, array)
+        self._start_streams(plain)
+        plain.run()
+
+    def _inside(self, number: int) -> Array | None:
+        """What the program without passes computed for a value, if it is in its memory."""
+        view = self._plain.graph.kept.get(number)
+        view = None if view is None else located(view)
+        if view is None or not self._plain.keeps(view):
+            return None
+        return self._plain.array(view)
+
+    def _left_behind(
+        self, leaves: Sequence[Any], overwritten: Sequence[Tensor | None]
+    ) -> dict[int, Array]:
+        """What the tensors that the step changed hold now, by the values they should be."""
+        found: dict[int, Array] = {}
+        for slot in self.tape.gradients:
+            gradient = self._gradient(slot, leaves)
+            if slot.after is not None and gradient is not None:
+                found[slot.after] = gradient._array
+        held = {
+            slot.before: tensor
+            for slot, tensor in zip(self._written_gradients, overwritten, strict=True)
+        }
         for root, last in self.tape.writes:
             value = self.tape.values[root]
-            if value.tensor is not None and last in by_output:
-                _require_equal(value.tensor._array, expected[last], by_output[last])
+            owner = leaves[value.place] if value.place >= 0 else held.get(root, value.tensor)
+            found[last] = array_of(owner)
+        return found
 
 
-def _apply(entry: Entry, arrays: dict[int, Array], begun: dict[int, int]) -> None:
-    given = [arrays[x] if isinstance(x, Reference) else x for x in entry.inputs]
-    params = entry.params
-    if entry.primitive.name == "uniform":
-        params = {**params, "start": begun[id(params["generator"])] + entry.offset}
-    made = entry.primitive.forward(*given, **params)
-    for number, array in zip(
-        entry.outputs, made if entry.primitive.multiple else [made], strict=True
-    ):
-        # A view would change with what it is a view of.
-        arrays[number] = np.array(array)
-        if _has_nan(arrays[number]) and not any(_has_nan(x) for x in given):
-            raise NumericalError(f"NaN comes from {entry.describe()}, whose inputs have none")
+def _needed(tape: Tape) -> set[int]:
+    """The values on which results, or what the step leaves behind, depend."""
+    needed = {*tape.results, *(last for _, last in tape.writes)}
+    needed |= {slot.after for slot in tape.gradients if slot.after is not None}
+    for entry in reversed(tape.entries):
+        if not needed.isdisjoint(entry.outputs):
+            needed |= {int(x) for x in entry.inputs if isinstance(x, Reference)}
+    return needed
 
 
-def _has_nan(x: Any) -> bool:
-    return isinstance(x, np.ndarray) and x.dtype.kind == "f" and bool(np.isnan(x).any())
+def _with_tensors(builder: Builder) -> Builder:
+    return lambda tensors: (tensors, builder(tensors))
 
 
 def _require_equal(found: Array, wanted: Array, entry: Entry) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
+import threading
 import time
 import types
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from tinygrad_rnn.context import state
@@ -16,9 +17,10 @@ from tinygrad_rnn.jit.passes import check_names
 from tinygrad_rnn.jit.program import Program
 from tinygrad_rnn.jit.recorder import Recorder
 from tinygrad_rnn.jit.replay import Replay
-from tinygrad_rnn.jit.signature import aliases, flatten, result_builder, with_tensors
+from tinygrad_rnn.jit.signature import aliases, flatten, objects, result_builder, with_tensors
 from tinygrad_rnn.jit.tape import Tape
-from tinygrad_rnn.tensor import Tensor
+from tinygrad_rnn.nn.module import Module
+from tinygrad_rnn.tensor import Tensor, wrap
 
 # Recordings of one signature that differ in what they found outside: gradients, modes, settings.
 MOST_VARIANTS = 8
@@ -36,6 +38,7 @@ class JitFunction:
         self._off = check_names(off)
         self._recordings: dict[Any, list[Replay]] = {}
         self._last: Replay | None = None
+        self._lock = threading.RLock()
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else types.MethodType(self, instance)
@@ -53,30 +56,44 @@ class JitFunction:
         leaves = []
         structure = flatten((args, kwargs), leaves) if kwargs else flatten(args, leaves)
         key = (structure, aliases(leaves), state.grad_enabled, get_default_dtype())
-        recordings = self._recordings.get(key)
-        if recordings is not None:
-            for recording in recordings:
-                if recording.fits(leaves):
-                    self._last = recording
-                    return recording(leaves)
-        return self._record(key, args, kwargs)
+        recording = self._fitting(key, leaves)
+        if recording is None:
+            with self._lock:
+                # Another thread may have recorded it meanwhile.
+                recording = self._fitting(key, leaves)
+                if recording is None:
+                    return self._record(key, args, kwargs)
+        self._last = recording
+        return recording(leaves)
+
+    def _fitting(self, key: Any, leaves: Sequence[Any]) -> Replay | None:
+        several = list(self._recordings.get(key, ()))
+        return next((recording for recording in several if recording.fits(leaves)), None)
 
     def _record(self, key: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         begun = time.perf_counter()
-        args, kwargs = with_tensors(args), with_tensors(kwargs)
+        given: list[Any] = []
         leaves: list[Any] = []
+        structure = flatten((args, kwargs), given)
+        args, kwargs = with_tensors(args), with_tensors(kwargs)
         flatten((args, kwargs), leaves)
-        recorder = Recorder(leaves)
+        recorder = Recorder(leaves, given, self._check)
+        for thing in objects(structure):
+            if isinstance(thing, Module):
+                recorder.visits(thing)
         state.recorder = recorder
         try:
             result = self._function(*args, **kwargs)
         finally:
             state.recorder = None
+        _give_back(leaves, given)
         made: list[Tensor] = []
         builder = result_builder(result, made)
         results = [x.detach() for x in made]
         del result, made
         tape = recorder.finish(results)
+        # Later calls may write to the memory of what the step was given, or made and returned.
+        results = [wrap(x._array.copy(order="C")) for x in results]
         recorded = time.perf_counter() - begun
         kind = Checked if self._check else Replay
         recording = kind(recorder, tape, builder, self._off)
@@ -114,6 +131,14 @@ class JitFunction:
         if self._last is None:
             raise ArgumentError("nothing is recorded yet; call the step once")
         return self._last
+
+
+def _give_back(leaves: Sequence[Any], given: Sequence[Any]) -> None:
+    """Leave a gradient that a step asked for at the tensor that the caller holds."""
+    for fresh, original in zip(leaves, given, strict=True):
+        if isinstance(original, Tensor) and fresh is not original and fresh._requires_grad:
+            original._requires_grad = True
+            original._grad = fresh._grad
 
 
 def jit(

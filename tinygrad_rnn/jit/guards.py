@@ -10,9 +10,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from tinygrad_rnn.context import settings
+from tinygrad_rnn.jit.signature import Thing
 from tinygrad_rnn.jit.tape import CAPTURED, Tape
 
-_PLAIN = (bool, int, float, str, type(None), tuple)
+_PLAIN = (bool, int, str, type(None))
 
 
 class Guards:
@@ -44,10 +45,19 @@ class Guards:
         return True
 
 
-def _settings_of(module: Any) -> tuple[Any, ...]:
-    plain = [
-        (name, value) for name, value in module.__dict__.items() if type(value) in _PLAIN
-    ]
-    tensors = [id(tensor) for tensor in (*module._parameters.values(), *module._buffers.values())]
-    below = [id(child) for child in module._modules.values()]
-    return (*plain, *tensors, *below)
+def _settings_of(module: Any) -> Any:
+    return _frozen(module.__dict__)
+
+
+def _frozen(value: Any) -> Any:
+    """Plain values as they are now; of everything else, which object it is."""
+    kind = type(value)
+    if kind in _PLAIN:
+        return (kind, value)
+    if kind is float:
+        return value.hex()
+    if kind in (tuple, list):
+        return (kind, *map(_frozen, value))
+    if kind is dict:
+        return (kind, *[(name, _frozen(part)) for name, part in value.items()])
+    return Thing(value)

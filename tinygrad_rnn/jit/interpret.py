@@ -55,7 +55,8 @@ def _given(tape: Tape, leaves: Sequence[Any]) -> dict[int, Array]:
             tensor = value.tensor
             if value.number in before:
                 owner = tape.values[before[value.number].owner]
-                tensor = (leaves[owner.place] if owner.place >= 0 else owner.tensor)._grad
+                held: Any = leaves[owner.place] if owner.place >= 0 else owner.tensor
+                tensor = held._grad
             assert tensor is not None
             arrays[value.number] = tensor._array.copy()
         elif value.origin == CONSTANT and value.array is not None:

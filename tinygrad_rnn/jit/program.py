@@ -208,6 +208,10 @@ class Program:
             for view, array in zip(call.writes, made, strict=True):
                 np.copyto(self.array(view), array)
 
+    def keeps(self, view: View) -> bool:
+        """Whether a view's numbers, computed on the way, were put into memory."""
+        return view.buffer in self._arena.offsets
+
     def array(self, view: View) -> Array:
         """The memory that a view shows, as NumPy sees it."""
         base = self._base(view)

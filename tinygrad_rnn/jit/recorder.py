@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import gc
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -324,7 +324,8 @@ class Recorder:
             for module in self.modules
             for tensor in (*module._parameters.values(), *module._buffers.values())
         }
-        outside |= {id(p): p for group in self.groups for p in group.get("params", ())}
+        groups = [group for group in self.groups if isinstance(group, dict)]
+        outside |= {id(p): p for group in groups for p in group["params"]}
         for place, tensor in enumerate(self._arguments):
             if id(tensor) in outside:
                 self.fixed[place] = tensor
@@ -369,21 +370,26 @@ class Recorder:
         A constant that is still there is state made on first use, such as an optimizer's. A result
         that somebody kept would go stale: no later call renews it.
         """
-        gc.collect()
         allowed = {id(owner) for array in kept for owner in _owners(array)}
         values = self.tape.values
-        for reference, number in list(self._numbers.values()):
-            array = reference()
-            if array is None or id(array) in allowed:
-                continue
-            value = values[number]
+        if any(values[value.root].origin == COMPUTED for value, _ in self._alive(allowed)):
+            # Perhaps nobody holds it, and it only waits to be collected.
+            gc.collect()
+        for value, array in self._alive(allowed):
             root = values[value.root]
             if root.origin == CONSTANT and not value.chain:
                 held = self._tensors[root.number]()
                 root.origin = CAPTURED
                 root.tensor = Tensor._wrap(array) if held is None else held
             elif root.origin == COMPUTED:
-                self._refuse(number)
+                self._refuse(value.number)
+
+    def _alive(self, allowed: Collection[int]) -> Iterator[tuple[Value, Array]]:
+        """The values whose arrays somebody else still holds."""
+        for reference, number in list(self._numbers.values()):
+            array = reference()
+            if array is not None and id(array) not in allowed:
+                yield self.tape.values[number], array
 
     def _refuse(self, number: int) -> None:
         made = next((e for e in self.tape.entries if number in e.outputs), None)
@@ -395,13 +401,8 @@ class Recorder:
 
 
 def shares_memory(a: Array, b: Array) -> bool:
-    """Whether two arrays have bytes in common, as far as a short look can tell."""
-    if not np.may_share_memory(a, b):
-        return False
-    try:
-        return np.shares_memory(a, b, max_work=1000)
-    except np.exceptions.TooHardError:
-        return True
+    """Whether two arrays have bytes in common; mostly a short look tells."""
+    return bool(np.may_share_memory(a, b) and np.shares_memory(a, b))
 
 
 def require_no_new_nan(entry: Entry, inputs: Sequence[Any], outputs: Sequence[Array]) -> None:

@@ -14,12 +14,14 @@ from tinygrad_rnn import engine
 from tinygrad_rnn.arguments import Array
 from tinygrad_rnn.context import caller, state
 from tinygrad_rnn.dtypes import get_default_dtype
+from tinygrad_rnn.errors import ShapeError
 from tinygrad_rnn.jit.guards import Guards
+from tinygrad_rnn.jit.interpret import interpret
 from tinygrad_rnn.jit.program import Program
-from tinygrad_rnn.jit.recorder import Recorder
-from tinygrad_rnn.jit.signature import Builder, Thing, aliases, matcher
+from tinygrad_rnn.jit.recorder import Recorder, shares_memory
+from tinygrad_rnn.jit.signature import Builder, Thing, aliases, array_of, matcher
 from tinygrad_rnn.jit.tape import Gradient, Tape, Value
-from tinygrad_rnn.tensor import Tensor, wrap
+from tinygrad_rnn.tensor import Memory, Tensor, wrap
 
 _KEYS = 2**64
 
@@ -48,6 +50,13 @@ def _references_of_unused() -> int:
 _UNUSED = _references_of_unused()
 
 
+def _owner_of(array: Array) -> Array:
+    """The array whose memory an array shows."""
+    while type(array.base) is np.ndarray:
+        array = array.base
+    return array
+
+
 class Replay:
     """One signature's recording.
 
@@ -65,6 +74,7 @@ class Replay:
         self.program = Program(tape, off)
         self.seconds = {"passes and compiling": time.perf_counter() - begun}
         self.guards = Guards(tape, recorder.modules, recorder.groups)
+        self._fixed = list(recorder.fixed.items())
         self._builder = builder
         self._lock = threading.Lock()
         values = tape.values
@@ -120,14 +130,20 @@ class Replay:
                 owner = None if value.place >= 0 else value.tensor
                 number = gradient_at.get(gradient.owner, -1)
                 self._sets.append((owner, value.place, number))
-        self._memories = [
-            values[root].tensor._shared_memory()  # type: ignore[union-attr]
-            for root in written
-            if values[root].place < 0
-        ]
-        places = [values[root].place for root in written]
-        self._written_arguments = [place for place in places if place >= 0]
+        self._memories: list[Memory] = []
+        self._written_arguments: list[int] = []
+        self._written_gradients: list[Gradient] = []
+        for root in written:
+            value = values[root]
+            if value.place >= 0:
+                self._written_arguments.append(value.place)
+            elif root in before:
+                self._written_gradients.append(before[root])
+            else:
+                assert value.tensor is not None
+                self._memories.append(value.tensor._shared_memory())
         self._site = caller()
+        self._look_outside()
 
     # ------------------------------------------------------------------ does it fit
 
@@ -148,20 +164,54 @@ class Replay:
     def fits(self, leaves: Sequence[Any]) -> bool:
         """Whether everything that the recording depends on is as it was then."""
         for slot in self._reads:
-            if (self._owner(slot.owner, leaves)._grad is None) != (slot.before is None):
+            if (self._gradient(slot, leaves) is None) != (slot.before is None):
+                return False
+        for place, tensor in self._fixed:
+            if leaves[place] is not tensor:
                 return False
         bound = self._bound
         for slot_number, tensor, shape, dtype in self._captured:
             array = tensor._array
-            if array is not bound[slot_number] and (array.shape != shape or array.dtype != dtype):
+            if array is not bound[slot_number] and (
+                array.shape != shape
+                or array.dtype != dtype
+                or any(array_of(leaf) is array for leaf in leaves)
+            ):
                 return False
-        return self.guards.hold()
+        return not self._meets_outside(leaves) and self.guards.hold()
 
-    def _owner(self, number: int, leaves: Sequence[Any]) -> Tensor:
-        value: Value = self.tape.values[number]
-        tensor = leaves[value.place] if value.place >= 0 else value.tensor
-        assert isinstance(tensor, Tensor)
-        return tensor
+    def _look_outside(self) -> None:
+        """Note which arrays are known from outside, and whose memory is written there."""
+        self._outside = {id(tensor._array) for _, tensor, _, _ in self._captured}
+        self._written_memory: dict[int, list[Array]] = {}
+        for slot, tensor, _, _ in self._captured:
+            if slot in self._written_slots:
+                array = tensor._array
+                self._written_memory.setdefault(id(_owner_of(array)), []).append(array)
+
+    def _meets_outside(self, leaves: Sequence[Any]) -> bool:
+        """Whether an argument is, or shares memory with, what the recording takes for another."""
+        fixed = self._fixed
+        for place, leaf in enumerate(leaves):
+            array = leaf if type(leaf) is np.ndarray else leaf._array
+            if id(array) in self._outside and not any(place == other for other, _ in fixed):
+                return True
+            if array.base is not None:
+                written = self._written_memory.get(id(_owner_of(array)), ())
+                if any(other is not array and shares_memory(array, other) for other in written):
+                    return True
+        for place in self._written_arguments:
+            array = array_of(leaves[place])
+            others = [array_of(leaf) for leaf in leaves]
+            if any(other is not array and shares_memory(array, other) for other in others):
+                return True
+        return False
+
+    def _gradient(self, slot: Gradient, leaves: Sequence[Any]) -> Tensor | None:
+        """The gradient that is there before the step; arrays have none."""
+        value: Value = self.tape.values[slot.owner]
+        owner = leaves[value.place] if value.place >= 0 else value.tensor
+        return owner._grad if isinstance(owner, Tensor) else None
 
     # ------------------------------------------------------------------ running
 
@@ -180,11 +230,15 @@ class Replay:
             array = leaf if type(leaf) is np.ndarray else leaf._array
             if array is not bound[slot]:
                 self._bind(slot, array, copies)
+        moved = False
         for slot, tensor, _, _ in self._captured:
             if tensor._array is not bound[slot]:
                 self._bind(slot, tensor._array, copies)
+                moved = True
+        if moved:
+            self._look_outside()
         for slot, gradient in self._old_gradients:
-            held = self._owner(gradient.owner, leaves)._grad
+            held = self._gradient(gradient, leaves)
             assert held is not None
             self._bind(slot, held._array, copies)
         # By the number of the sink; a dict would do, and a list is faster.
@@ -201,12 +255,19 @@ class Replay:
                 program.arrays[slot] = pair[0]
         program.has_moved()
         if self.tape.generators:
-            self._start_streams()
-        failed = program.run()
-        if self._shows_arrays:
-            for slot, _, _ in self._outputs:
-                program.arrays[slot] = None
+            self._start_streams(program)
+        try:
+            failed = program.run()
+        except Exception:
+            # Nothing outside has changed; say it as eager execution does.
+            interpret(self.tape, leaves)
+            raise
+        finally:
+            if self._shows_arrays:
+                for slot, _, _ in self._outputs:
+                    program.arrays[slot] = None
         if failed:
+            interpret(self.tape, leaves)
             program.fail(failed)
         for target, source in copies:
             np.copyto(target, source)
@@ -215,6 +276,8 @@ class Replay:
 
     def _bind(self, slot: int, array: Array, copies: list[tuple[Array, Array]]) -> None:
         flags = array.flags
+        if slot in self._written_slots and not flags.writeable:
+            raise ShapeError("cannot assign to a tensor which is read-only; clone() it first")
         if flags.c_contiguous and flags.aligned:
             self._bound[slot] = array
             self.program.bind(slot, array)
@@ -225,28 +288,27 @@ class Replay:
         if slot in self._written_slots:
             copies.append((array, copy))
 
-    def _start_streams(self) -> None:
-        for row, (generator, _) in zip(
-            self.program.streams, self.tape.generators, strict=True
-        ):
-            begun = generator.get_state()
+    def _start_streams(self, program: Program) -> None:
+        for row, begun in zip(program.streams, self.tape.begins(), strict=False):
             row[0] = begun["seed"] % _KEYS
             row[1] = begun["counter"] % _KEYS
 
     def _leave(self, leaves: Sequence[Any], arrays: Sequence[Array]) -> None:
         """Leave behind what the step leaves behind."""
-        for generator, read in self.tape.generators:
-            begun = generator.get_state()
-            generator.set_state({**begun, "counter": begun["counter"] + read})
+        generators = self.tape.generators
+        if generators:
+            for (generator, read), begun in zip(generators, self.tape.begins(), strict=True):
+                generator.set_state({**begun, "counter": begun["counter"] + read})
+        if self._memories or self._written_arguments or self._written_gradients:
+            written = [leaves[place] for place in self._written_arguments]
+            written += [self._gradient(slot, leaves) for slot in self._written_gradients]
+            memories = [x._shared_memory() for x in written if isinstance(x, Tensor)]
+            moment = engine.now()
+            for memory in (*self._memories, *memories):
+                memory.mutated_at = moment
+                memory.site = self._site
         for owner, place, number in self._sets:
             tensor = leaves[place] if owner is None else owner
-            tensor._grad = None if number < 0 else wrap(arrays[number])
-        if self._memories or self._written_arguments:
-            moment = engine.now()
-            for memory in self._memories:
-                memory.mutated_at = moment
-                memory.site = self._site
-            for place in self._written_arguments:
-                memory = leaves[place]._shared_memory()
-                memory.mutated_at = moment
-                memory.site = self._site
+            if isinstance(tensor, Tensor):
+                tensor._requires_grad = True
+                tensor._grad = None if number < 0 else wrap(arrays[number])

@@ -6,7 +6,8 @@ and the same arguments that are one array given twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from tinygrad_rnn.errors import RecordingError
 from tinygrad_rnn.tensor import Tensor
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None))
+_DICTS = (dict, OrderedDict)
 
 
 def flatten(value: Any, leaves: list[Any]) -> Any:
@@ -25,19 +27,22 @@ def flatten(value: Any, leaves: list[Any]) -> Any:
         array = value._array
         return (Tensor, array.shape, array.dtype, value._requires_grad)
     kind = type(value)
-    if kind is np.ndarray:
-        leaves.append(value)
+    if isinstance(value, np.ndarray):
+        leaves.append(value.view(np.ndarray) if kind is not np.ndarray else value)
         return (np.ndarray, value.shape, value.dtype)
+    if kind is float:
+        # Told apart by sign where they are 0, and the same where they are NaN.
+        return (float, value.hex())
     if kind in _PLAIN:
         return (kind, value)
     if isinstance(value, tuple):
         return (kind, *[flatten(part, leaves) for part in value])
     if kind is list:
         return (list, *[flatten(part, leaves) for part in value])
-    if kind is dict:
-        return (dict, *[(key, flatten(part, leaves)) for key, part in value.items()])
+    if kind in _DICTS:
+        return (kind, *[(key, flatten(part, leaves)) for key, part in value.items()])
     if isinstance(value, np.generic):
-        return (kind, value.item())
+        return (kind, value.tobytes())
     # A module, an optimizer, a generator: the object itself belongs to the signature.
     return Thing(value)
 
@@ -55,24 +60,27 @@ def matcher(structure: Any) -> Callable[[Any, list[Any]], bool]:
         return _tensor_matcher(*parts)
     if kind is np.ndarray:
         return _array_matcher(*parts)
+    if kind is float:
+        (digits,) = parts
+        return lambda value, leaves: type(value) is float and value.hex() == digits
     if kind in _PLAIN:
         (wanted,) = parts
         return lambda value, leaves: type(value) is kind and value == wanted
-    if kind is dict:
+    if kind in _DICTS:
         keys = [key for key, _ in parts]
         matchers = [matcher(part) for _, part in parts]
 
         def match_dict(value: Any, leaves: list[Any]) -> bool:
             return (
-                type(value) is dict
+                type(value) is kind
                 and list(value) == keys
                 and all(match(x, leaves) for match, x in zip(matchers, value.values(), strict=True))
             )
 
         return match_dict
     if issubclass(kind, np.generic):
-        (wanted,) = parts
-        return lambda value, leaves: type(value) is kind and value.item() == wanted
+        (digits,) = parts
+        return lambda value, leaves: type(value) is kind and value.tobytes() == digits
     inner = [matcher(part) for part in parts]
     count = len(inner)
 
@@ -108,6 +116,15 @@ def _array_matcher(shape: Any, dtype: Any) -> Callable[..., bool]:
     return match
 
 
+def objects(structure: Any) -> Iterator[Any]:
+    """The objects in a structure that count by identity."""
+    if isinstance(structure, Thing):
+        yield structure.value
+    elif isinstance(structure, tuple):
+        for part in structure:
+            yield from objects(part)
+
+
 class Thing:
     """An object that is compared by identity, and kept alive as long as it is compared."""
 
@@ -138,17 +155,23 @@ def array_of(leaf: Any) -> Array:
 
 
 def with_tensors(value: Any) -> Any:
-    """The same structure, its arrays replaced by tensors that share their memory."""
+    """The same structure, its arrays replaced by tensors that share their memory.
+
+    Tensors without gradients become others of the same numbers, so that a step that also knows one
+    from outside can be told from a step that uses its argument.
+    """
     kind = type(value)
-    if kind is np.ndarray:
-        return Tensor._wrap(value)
+    if isinstance(value, Tensor):
+        return value if value._requires_grad else value.detach()
+    if isinstance(value, np.ndarray):
+        return Tensor(value)
     if isinstance(value, tuple):
         parts = [with_tensors(part) for part in value]
         return kind(*parts) if hasattr(value, "_fields") else kind(parts)
     if kind is list:
         return [with_tensors(part) for part in value]
-    if kind is dict:
-        return {key: with_tensors(part) for key, part in value.items()}
+    if kind in _DICTS:
+        return kind((key, with_tensors(part)) for key, part in value.items())
     return value
 
 
@@ -167,9 +190,9 @@ def result_builder(value: Any, leaves: list[Tensor]) -> Builder:
         if hasattr(value, "_fields"):
             return lambda tensors: kind(*[part(tensors) for part in parts])
         return lambda tensors: kind([part(tensors) for part in parts])
-    if kind is dict:
+    if kind in _DICTS:
         items = [(key, result_builder(part, leaves)) for key, part in value.items()]
-        return lambda tensors: {key: part(tensors) for key, part in items}
+        return lambda tensors: kind((key, part(tensors)) for key, part in items)
     if kind is np.ndarray:
         raise RecordingError(
             "the step returns a NumPy array, whose numbers a replay could not renew; return a "

@@ -24,11 +24,18 @@ def overlay_results(graph: Graph) -> str:
         for view in op.outputs:
             writers[view.buffer] = writers.get(view.buffer, 0) + 1
     leaving = {sink.view.buffer for sink in graph.sinks}
-    held_inside = {
-        op_view.buffer.place.buffer
+    placed = [
+        view.buffer
         for op in graph.ops
-        for op_view in op.outputs
-        if op_view.buffer.place is not None
+        for view in op.outputs
+        if view.buffer.place is not None
+    ]
+    held_inside = {buffer.place.buffer for buffer in placed if buffer.place is not None}
+    # Parts have readers of their own, who look at the same memory.
+    joined = {
+        buffer.place.buffer
+        for buffer in placed
+        if buffer.place is not None and not buffer.overwrites
     }
     count = 0
     for op in graph.ops:
@@ -37,7 +44,7 @@ def overlay_results(graph: Graph) -> str:
         free = [
             view
             for view in op.reads()
-            if _is_last(op, view, readers, leaving, memory)
+            if view.buffer not in joined and _is_last(op, view, readers, leaving, memory)
         ]
         for out in op.outputs:
             buffer = out.buffer

@@ -31,6 +31,7 @@ from tinygrad_rnn.errors import (
     GraphError,
     NumericalError,
     OutOfRangeError,
+    RecordingError,
     ShapeError,
     StateDictError,
     TinygradRnnError,
@@ -2310,6 +2311,87 @@ FILES = [
     ),
 ]
 
+
+
+def kept_in_a_list() -> Any:
+    """Record a step that keeps a tensor it computed in a list of the caller's."""
+    kept: list[tg.Tensor] = []
+
+    def step(x: tg.Tensor) -> tg.Tensor:
+        kept.append(x * 2.0)
+        return kept[-1] + 1.0
+
+    return tg.jit(step)(v())
+
+
+def replayed_out_of_range() -> Any:
+    """Replay a look-up with an index that the table does not have."""
+    table = leaf(4, 2)
+    step = tg.jit(lambda index: nn.functional.embedding(index, table).detach())
+    step(tg.tensor([0, 3]))
+    return step(tg.tensor([0, 4]))
+
+
+JIT = [
+    Mistake(
+        "jit",
+        "reading a number inside the step",
+        lambda: tg.jit(lambda x: x * x.sum().item())(v()),
+        RecordingError,
+        ("item()", "cases.py:", "Return the tensor"),
+    ),
+    Mistake(
+        "jit",
+        "choosing by a number inside the step",
+        lambda: tg.jit(lambda x: x if x.sum() > 0 else -x)(v()),
+        RecordingError,
+        ("cases.py:", "where()"),
+    ),
+    Mistake(
+        "jit",
+        "a mask as an index",
+        lambda: tg.jit(lambda x: x[x > 0])(v()),
+        RecordingError,
+        ("boolean mask", "where()"),
+    ),
+    Mistake(
+        "jit",
+        "keeping a computed tensor",
+        kept_in_a_list,
+        RecordingError,
+        ("outlives the call", "assign()"),
+    ),
+    Mistake(
+        "jit",
+        "returning an object",
+        lambda: tg.jit(lambda x: {x})(v()),
+        RecordingError,
+        ("set", "tuples, lists and dicts"),
+    ),
+    Mistake("jit", "no function", lambda: tg.jit(3), ArgumentError, ("3", "function")),
+    Mistake(
+        "jit",
+        "an unknown pass",
+        lambda: tg.jit(lambda x: x, off=["fusing"]),
+        ArgumentError,
+        ("fusing", "fuse"),
+    ),
+    Mistake(
+        "jit",
+        "the tape before the first call",
+        lambda: tg.jit(lambda x: x).tape,
+        ArgumentError,
+        ("call the step once",),
+    ),
+    Mistake(
+        "jit",
+        "an index out of range in a replay",
+        replayed_out_of_range,
+        OutOfRangeError,
+        ("4", "rows 0..3"),
+    ),
+]
+
 TABLE: dict[str, list[Mistake]] = {
     "Making tensors": CREATION,
     "Arithmetic and reading": ARITHMETIC,
@@ -2321,6 +2403,7 @@ TABLE: dict[str, list[Mistake]] = {
     "Layers, losses and clipping": LAYERS,
     "Modules and recurrent layers": MODULES,
     "Optimizers and schedules": OPTIMIZERS,
+    "Compiled steps": JIT,
     "Text": TEXT,
     "Language models": LANGUAGE_MODELS,
     "Checkpoints and threads": FILES,

@@ -105,13 +105,13 @@ def _bytes(view: View, strides: Sequence[int]) -> list[int]:
 # ---------------------------------------------------------------------- element-wise
 
 
-def _fused(op: Op, memory: Memory) -> Iterator[Call]:
+def _fused(op: Op, memory: Memory) -> Iterator[Call | PythonCall]:
     inputs = [memory.located(view) for view in op.reads()]
     outputs = [memory.located(view) for view in op.outputs]
     if not outputs or outputs[0].size == 0:
         return
     if any(str(view.dtype) not in _ELEMENTS for view in (*inputs, *outputs)):
-        yield _as_python(op, memory)  # type: ignore[misc]
+        yield _as_python(op, memory)
         return
     if _is_transposition(op, inputs, outputs):
         yield _transpose(op, inputs[0], outputs[0])
@@ -303,7 +303,7 @@ def _pack(op: Op, memory: Memory) -> Iterator[Call]:
 # ---------------------------------------------------------------------- reductions
 
 
-def _reduce(op: Op, memory: Memory) -> Iterator[Call]:
+def _reduce(op: Op, memory: Memory) -> Iterator[Call | PythonCall]:
     source = memory.located(next(op.reads()))
     target = memory.located(op.output)
     if target.size == 0:
@@ -320,7 +320,7 @@ def _reduce(op: Op, memory: Memory) -> Iterator[Call]:
             kept.append((n, [s, target_strides[i]]))
     kept, reduced = _merged(kept), _merged(reduced)
     if len(kept) > 2 or len(reduced) > 2:
-        yield _as_python(op, memory)  # type: ignore[misc]
+        yield _as_python(op, memory)
         return
     kept = [(1, [0, 0])] * (2 - len(kept)) + kept
     reduced = [(1, [0])] * (2 - len(reduced)) + reduced

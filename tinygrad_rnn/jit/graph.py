@@ -148,12 +148,13 @@ class Sink(NamedTuple):
     """What a step leaves behind: a view whose numbers go to a place outside.
 
     `kind` is "result", "gradient" (of the tensor with that number) or "write" (the memory of the
-    argument or captured tensor with that number).
+    argument or captured tensor with that number). `entry` computed it, or was the last.
     """
 
     kind: str
     number: int
     view: View
+    entry: Entry
 
 
 class Graph:

@@ -82,14 +82,17 @@ class Lowering:
             views = [made] if isinstance(made, View) else made
             for number, view in zip(entry.outputs, views, strict=True):
                 self.views[number] = self.graph.kept[number] = view
-        sinks = self.graph.sinks
-        sinks += [Sink("result", i, self.view(n)) for i, n in enumerate(self.tape.results)]
-        sinks += [
-            Sink("gradient", slot.owner, self.view(slot.after))
+        makers = {number: entry for entry in self.tape.entries for number in entry.outputs}
+        leaving = [("result", i, number) for i, number in enumerate(self.tape.results)]
+        leaving += [
+            ("gradient", slot.owner, slot.after)
             for slot in self.tape.gradients
             if slot.after is not None
         ]
-        sinks += [Sink("write", root, self.view(last)) for root, last in self.tape.writes]
+        leaving += [("write", root, last) for root, last in self.tape.writes]
+        for kind, place, number in leaving:
+            entry = makers.get(number, self.entry)
+            self.graph.sinks.append(Sink(kind, place, self.view(number), entry))
         if self.folds:
             self.note("constants", f"{self.folded} operations computed once and for all")
         if self.shares:

@@ -6,7 +6,7 @@ primitives. Printed, it is backpropagation through time written out. Nothing her
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -169,8 +169,3 @@ class Tape:
 def _short(value: Any) -> str:
     text = str(value)
     return text if len(text) <= 40 else text[:37] + "..."
-
-
-def describe_values(values: Sequence[Value]) -> str:
-    """Types and shapes, for messages."""
-    return ", ".join(f"{value.dtype} {value.shape}" for value in values)

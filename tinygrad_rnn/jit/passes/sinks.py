@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tinygrad_rnn.jit.graph import Buffer, Graph, Op, Sink, View, expanded, whole
+from tinygrad_rnn.jit.graph import Buffer, Graph, Op, Sink, whole
 
 
 def own_results(graph: Graph) -> None:
@@ -20,19 +20,10 @@ def own_results(graph: Graph) -> None:
         )
         if not private:
             buffer = Buffer(view.shape, view.dtype)
-            entry = _entry(graph, view)
-            source = expanded(view, view.shape)
             position = max((op.position for op in graph.ops), default=0) + 1
-            graph.ops.append(Op("map", "copy", [source], [whole(buffer)], entry, position))
-            graph.sinks[i] = Sink(sink.kind, sink.number, whole(buffer))
+            graph.ops.append(Op("map", "copy", [view], [whole(buffer)], sink.entry, position))
+            graph.sinks[i] = sink._replace(view=whole(buffer))
         taken.add(buffer)
-
-
-def _entry(graph: Graph, view: View):  # type: ignore[no-untyped-def]
-    """The entry of the tape that computed a view, or any."""
-    if view.buffer.writers:
-        return view.buffer.writers[-1].entry
-    return graph.ops[-1].entry if graph.ops else None
 
 
 def claim_outputs(graph: Graph) -> None:
@@ -67,11 +58,11 @@ def write_in_place(graph: Graph, directly: bool) -> None:
         writer = made_by[0] if len(made_by) == 1 else None
         if not directly or writer is None or not _element_by_element(writer, sink):
             outside = Buffer(buffer.shape, buffer.dtype)
-            writer = Op("map", "copy", [whole(buffer)], [whole(outside)], graph.ops[-1].entry, last)
+            writer = Op("map", "copy", [whole(buffer)], [whole(outside)], sink.entry, last)
             writer.kind = "fused"
             writer.params = {"steps": [("copy", (0,), str(buffer.dtype))], "stored": [1]}
             graph.ops.append(writer)
-            graph.sinks[i] = Sink(sink.kind, sink.number, whole(outside))
+            graph.sinks[i] = sink._replace(view=whole(outside))
             buffer = outside
         buffer.origin = "write"
         buffer.source = sink.number

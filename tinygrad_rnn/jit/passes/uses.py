@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tinygrad_rnn.jit.graph import Buffer, Graph, Op, Sink, View
+from tinygrad_rnn.jit.graph import Buffer, Graph, Op, View
 
 
 class Uses:
@@ -44,7 +44,7 @@ class Uses:
         for i in self.sinks.pop(buffer, []):
             sink = self.graph.sinks[i]
             fresh = change(sink.view)
-            self.graph.sinks[i] = Sink(sink.kind, sink.number, fresh)
+            self.graph.sinks[i] = sink._replace(view=fresh)
             self.sinks.setdefault(fresh.buffer, []).append(i)
 
     def forget(self, op: Op) -> None:

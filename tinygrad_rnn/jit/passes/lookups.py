@@ -10,16 +10,20 @@ import numpy as np
 
 from tinygrad_rnn.jit.graph import Buffer, Graph, Op, Scalar, View, permuted, reshaped, whole
 
+# Turning a matrix pays once a third of its rows are looked up.
+RARE = 3
+
 
 def look_up_one_hot(graph: Graph) -> str:
     """Replace products whose one operand is one-hot."""
     checks = [op for op in graph.ops if op.kind == "range"]
+    tables = _Tables(graph)
     ops: list[Op] = []
     count = 0
     for op in graph.ops:
         made: list[Op] | None = None
         if op.kind == "product" and len(op.inputs) == 2 and len(op.output.shape) == 2:
-            made = _row_by_row(op, checks)
+            made = _row_by_row(op, checks, tables)
         elif op.kind == "sum_products" and len(op.inputs) == 2:
             made = _add_where_looked_up(op, checks)
         if made is None:
@@ -32,19 +36,39 @@ def look_up_one_hot(graph: Graph) -> str:
     return f"{count} products with one-hot rows became look-ups" if count else ""
 
 
-def _row_by_row(op: Op, checks: list[Op]) -> list[Op] | None:
+class _Tables:
+    """Matrices whose rows are looked up; those looked up often are laid out row by row first."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._rows: dict[View, int] = {}
+        self._turned: dict[View, View] = {}
+        for op in graph.ops:
+            if op.kind == "product" and isinstance(op.inputs[1], View):
+                right = op.inputs[1]
+                self._rows[right] = self._rows.get(right, 0) + op.output.shape[0]
+
+    def with_rows(self, table: View, op: Op, made: list[Op]) -> View:
+        """The matrix, or a copy with neighbouring columns, whose making is added to `made`."""
+        rare = self._rows[table] * RARE < table.shape[0]
+        if table.strides[1] == 1 or rare:
+            return table
+        if table not in self._turned:
+            buffer = Buffer(table.shape, table.dtype)
+            made.append(Op("map", "copy", [table], [whole(buffer)], op.entry, op.position))
+            self._turned[table] = whole(buffer)
+        return self._turned[table]
+
+
+def _row_by_row(op: Op, checks: list[Op], tables: _Tables) -> list[Op] | None:
     found = _index_of(op.inputs[0], checks)
     table = op.inputs[1]
     if found is None or not isinstance(table, View):
         return None
     index, check = found
-    made = []
-    if table.strides[1] != 1:
-        buffer = Buffer(table.shape, table.dtype)
-        made.append(Op("map", "copy", [table], [whole(buffer)], op.entry, op.position))
-        table = whole(buffer)
+    made: list[Op] = []
+    inputs = [tables.with_rows(table, op, made), index]
     params = {"check": check}
-    look_up = Op("look_up", "look_up", [table, index], op.outputs, op.entry, op.position, params)
+    look_up = Op("look_up", "look_up", inputs, op.outputs, op.entry, op.position, params)
     return [*made, look_up]
 
 

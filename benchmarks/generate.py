@@ -24,11 +24,10 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks._sampling import BLOCK, CHECKED, Sampling
+from benchmarks._targets import print_targets
 from benchmarks._workers import (
-    DISTURBED,
     Contender,
     DisagreementError,
-    Measurement,
     Row,
     describe_machine,
     failures,
@@ -104,23 +103,6 @@ def print_row(sampling: Sampling, threads: int, row: Row) -> None:
     sys.stdout.flush()
 
 
-def print_targets(rows: dict[tuple[Sampling, int], Row]) -> None:
-    """How many times ours jit is as fast as each of the others."""
-    print("\n=== targets ===")
-    print("How many times as fast ours jit is as the others, and at last as itself on 1 thread")
-    others = [FUSED, CELLS, JAX, BLOCKS, EAGER]
-    print(f"{'':>14} {'threads':>7} {' '.join(f'{name:>13}' for name in others)} {'1 thread':>8}")
-    for (sampling, threads), row in rows.items():
-        mine = row.get(JIT, Measurement())
-        single = rows.get((sampling, 1), Row()).get(JIT) if threads > 1 else None
-        cells = [f"{mine.times_as_fast_as(row.get(name)):>13}" for name in others]
-        mark = " *" if row.disturbed else ""
-        last = f"{mine.times_as_fast_as(single):>8}"
-        print(f"{sampling.title:>14} {threads:>7} {' '.join(cells)} {last}{mark}")
-    if any(row.disturbed for row in rows.values()):
-        print(DISTURBED)
-
-
 def as_json(rows: dict[tuple[Sampling, int], Row]) -> dict[str, Any]:
     """All that was measured."""
     return {
@@ -170,7 +152,7 @@ def main() -> int:
                 return 1
             rows[sampling, threads] = row
             print_row(sampling, threads, row)
-    print_targets(rows)
+    print_targets(rows, JIT, [FUSED, CELLS, JAX, BLOCKS, EAGER])
     if options.json:
         options.json.write_text(json.dumps(as_json(rows), indent=2, ensure_ascii=False) + "\n")
     return int(any(failures(row.values()) for row in rows.values()))

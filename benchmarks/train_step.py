@@ -28,8 +28,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks._steps import HELLO, Step
+from benchmarks._targets import print_targets
 from benchmarks._workers import (
-    DISTURBED,
     Contender,
     DisagreementError,
     Measurement,
@@ -130,24 +130,6 @@ def print_row(step: Step, threads: int, row: Row) -> None:
     sys.stdout.flush()
 
 
-def print_targets(rows: dict[tuple[Step, int], Row]) -> None:
-    """How many times ours jit is as fast as each of the others, and how it gains by threads."""
-    print("\n=== targets ===")
-    print("How many times as fast ours jit is as the others, and at last as itself on 1 thread")
-    others = [FUSED, LOOP, JAX, NUMPY, EAGER]
-    titles = " ".join(f"{name:>13}" for name in others)
-    print(f"{'':>20} {'threads':>7} {titles} {'1 thread':>8}")
-    for (step, threads), row in rows.items():
-        mine = row.get(JIT, Measurement())
-        cells = [f"{mine.times_as_fast_as(row.get(name)):>13}" for name in others]
-        single = rows.get((step, 1), Row()).get(JIT) if threads > 1 else None
-        mark = " *" if row.disturbed else ""
-        last = f"{mine.times_as_fast_as(single):>8}"
-        print(f"{step.title:>20} {threads:>7} {' '.join(cells)} {last}{mark}")
-    if any(row.disturbed for row in rows.values()):
-        print(DISTURBED)
-
-
 def as_json(rows: dict[tuple[Step, int], Row]) -> dict[str, Any]:
     """All that was measured."""
     return {
@@ -217,7 +199,7 @@ def main() -> int:
                 return 1
             rows[step, threads] = row
             print_row(step, threads, row)
-    print_targets(rows)
+    print_targets(rows, JIT, [FUSED, LOOP, JAX, NUMPY, EAGER])
     if options.json:
         options.json.write_text(json.dumps(as_json(rows), indent=2) + "\n")
     return int(any(failures(row.values()) for row in rows.values()))

@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 .PHONY: help install demo test lint bench clean
 
 help:
-	@echo "make demo   learn \"hello\", then train a character model on Shakespeare for a minute or two"
+	@echo "make demo   learn \"hello\", then train a character model on Shakespeare for under a minute"
 	@echo "make test   ruff, mypy and every test"
 	@echo "make lint   ruff and mypy"
 	@echo "make bench  the benchmarks"

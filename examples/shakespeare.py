@@ -1,6 +1,6 @@
 """Train a character model on Shakespeare, or on a text of your own, and let it write.
 
-    python examples/shakespeare.py demo                    a minute and a half, then a sample
+    python examples/shakespeare.py demo                    less than a minute, then a sample
     python examples/shakespeare.py train --model gru       char-rnn's settings; Ctrl-C saves
     python examples/shakespeare.py resume                  go on with the newest run
     python examples/shakespeare.py sample --prime ROMEO:
@@ -228,7 +228,7 @@ def options_of(arguments: list[str] | None = None) -> argparse.Namespace:
         return made
 
     add_training(command("train", train, "train a model"))
-    shown = command("demo", demo, "train for a minute and a half, then evaluate and sample")
+    shown = command("demo", demo, "train for less than a minute, then evaluate and sample")
     add_training(shown)
     shown.add_argument("--seconds", type=float, default=90.0, help="time for training")
     # Small batches make the most of a short time.

@@ -39,12 +39,12 @@ NO_IDENTITY = -1  # as NumPy says that a ufunc has none
 THREADED_ELEMENTS = 32_768  # below this a second thread costs more than it saves
 
 # log 2 in two parts, the first with enough zeros at its end that its whole multiples are exact.
-_LOG2_HIGH = {"float32": 355 / 512, "float64": float.fromhex("0x1.62e42feep-1")}
-_LOG2_LOW = {"float32": -2.1219444005469057e-04, "float64": 1.9082149292705877e-10}
+LOG2_HIGH = {"float32": 355 / 512, "float64": float.fromhex("0x1.62e42feep-1")}
+LOG2_LOW = {"float32": -2.1219444005469057e-04, "float64": 1.9082149292705877e-10}
 _LOG2_E = 1.4426950408889634
 # Adding and subtracting it rounds to a whole number, which then stands in the lowest bits.
-_ROUNDER = {"float32": 1.5 * 2.0**23, "float64": 1.5 * 2.0**52}
-_MANTISSA_BITS = {"float32": 23, "float64": 52}
+ROUNDER = {"float32": 1.5 * 2.0**23, "float64": 1.5 * 2.0**52}
+MANTISSA_BITS = {"float32": 23, "float64": 52}
 _EXPONENT_BIAS = {"float32": 127, "float64": 1023}
 
 # Beyond these exp is 0 or infinite, and so is its value at them.
@@ -144,10 +144,10 @@ _ERF_FAR = {
 def _reduced(vectors: Vectors, x: Value) -> tuple[Value, Value]:
     """n and exp(r) − 1 for x = n·log 2 + r with a whole number n and |r| ≤ log(2)/2."""
     real = vectors.real
-    rounder = vectors.constant(_ROUNDER[real])
+    rounder = vectors.constant(ROUNDER[real])
     number = vectors.subtract(vectors.fma(x, vectors.constant(_LOG2_E), rounder), rounder)
-    rest = vectors.fma(number, vectors.constant(-_LOG2_HIGH[real]), x)
-    rest = vectors.fma(number, vectors.constant(-_LOG2_LOW[real]), rest)
+    rest = vectors.fma(number, vectors.constant(-LOG2_HIGH[real]), x)
+    rest = vectors.fma(number, vectors.constant(-LOG2_LOW[real]), rest)
     square = vectors.multiply(rest, rest)
     return number, vectors.fma(square, vectors.polynomial(rest, _EXP_REST[real]), rest)
 
@@ -158,7 +158,7 @@ def _times_power_of_two(vectors: Vectors, x: Value, number: Value, normal: bool)
         return vectors.scaled(x, number)
     builder = vectors.builder
     # The number's bits, once it is added to the rounder, end in the number itself.
-    rounder = vectors.constant(_ROUNDER[vectors.real])
+    rounder = vectors.constant(ROUNDER[vectors.real])
     whole = builder.sub(vectors.bits(vectors.add(number, rounder)), vectors.bits(rounder))
     if normal:
         return vectors.multiply(x, _power_of_two(vectors, whole))
@@ -172,7 +172,7 @@ def _power_of_two(vectors: Vectors, exponent: Value) -> Value:
     """2ⁿ for whole numbers n whose power is a normal number."""
     builder = vectors.builder
     biased = builder.add(exponent, vectors.integer(_EXPONENT_BIAS[vectors.real]))
-    return vectors.from_bits(builder.shl(biased, vectors.integer(_MANTISSA_BITS[vectors.real])))
+    return vectors.from_bits(builder.shl(biased, vectors.integer(MANTISSA_BITS[vectors.real])))
 
 
 def _scaled_exp(vectors: Vectors, x: Value) -> Value:
@@ -193,7 +193,7 @@ def _doubled(vectors: Vectors, x: Value) -> tuple[Value, Value]:
 
     There log 2 needs no second part: what it would add is lost beside the whole multiple.
     """
-    rounder = vectors.constant(_ROUNDER["float32"])
+    rounder = vectors.constant(ROUNDER["float32"])
     twice_log2_e = vectors.constant(2 * _LOG2_E)
     number = vectors.subtract(vectors.fma(x, twice_log2_e, rounder), rounder)
     half = vectors.fma(number, vectors.constant(-0.5 * math.log(2)), x)

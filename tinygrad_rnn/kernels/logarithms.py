@@ -7,14 +7,9 @@ of the interval of s² (mpmath, 60 digits).
 
 import math
 
+from tinygrad_rnn.kernels.activations import LOG2_HIGH, LOG2_LOW, MANTISSA_BITS, ROUNDER
 from tinygrad_rnn.kernels.simd import Value, Vectors
 
-# log 2 in two parts, the first with enough zeros at its end that its whole multiples are exact.
-_LOG2_HIGH = {"float32": 355 / 512, "float64": float.fromhex("0x1.62e42feep-1")}
-_LOG2_LOW = {"float32": -2.1219444005469057e-04, "float64": 1.9082149292705877e-10}
-# Adding a whole number to its bits adds it to the number itself.
-_ROUNDER = {"float32": 1.5 * 2.0**23, "float64": 1.5 * 2.0**52}
-_MANTISSA_BITS = {"float32": 23, "float64": 52}
 _SMALLEST_NORMAL = {"float32": 2.0**-126, "float64": 2.0**-1022}
 _REST = {
     "float32": (0.6666668509542907, 0.39988757716604845, 0.29580985929974424),
@@ -33,11 +28,11 @@ _REST = {
 def _split(vectors: Vectors, x: Value) -> tuple[Value, Value]:
     """n and 1 + f of positive, normal x; of others anything."""
     builder = vectors.builder
-    bits = vectors.integer(_MANTISSA_BITS[vectors.real])
+    bits = vectors.integer(MANTISSA_BITS[vectors.real])
     lowest = vectors.bits(vectors.constant(math.sqrt(0.5)))
     whole = builder.ashr(builder.sub(vectors.bits(x), lowest), bits)
     scaled = builder.sub(vectors.bits(x), builder.shl(whole, bits))
-    rounder = vectors.constant(_ROUNDER[vectors.real])
+    rounder = vectors.constant(ROUNDER[vectors.real])
     number = vectors.from_bits(builder.add(vectors.bits(rounder), whole))
     return vectors.subtract(number, rounder), vectors.from_bits(scaled)
 
@@ -49,9 +44,9 @@ def _sum(vectors: Vectors, number: Value, f: Value, correction: Value) -> Value:
     square = vectors.multiply(s, s)
     rest = vectors.multiply(square, vectors.polynomial(square, _REST[real]))
     half = vectors.multiply(vectors.multiply(f, f), vectors.constant(0.5))
-    low = vectors.fma(number, vectors.constant(_LOG2_LOW[real]), correction)
+    low = vectors.fma(number, vectors.constant(LOG2_LOW[real]), correction)
     small = vectors.subtract(half, vectors.fma(s, vectors.add(half, rest), low))
-    high = vectors.multiply(number, vectors.constant(_LOG2_HIGH[real]))
+    high = vectors.multiply(number, vectors.constant(LOG2_HIGH[real]))
     return vectors.subtract(high, vectors.subtract(small, f))
 
 
@@ -68,7 +63,7 @@ def _with_ends(vectors: Vectors, result: Value, x: Value) -> Value:
 def emit_log(vectors: Vectors, x: Value) -> Value:
     """log x: −∞ at 0, NaN below."""
     real = vectors.real
-    more_bits = float(_MANTISSA_BITS[real] + 1)
+    more_bits = float(MANTISSA_BITS[real] + 1)
     is_denormal = vectors.less(x, vectors.constant(_SMALLEST_NORMAL[real]))
     raised = vectors.multiply(x, vectors.constant(2.0**more_bits))
     number, scaled = _split(vectors, vectors.select(is_denormal, raised, x))

@@ -13,7 +13,7 @@ HEAD = """# Errors
 What each public call says to bad input. Every error is a `tinygrad_rnn.errors.TinygradRnnError`,
 and also the built-in exception that fits. Where a message quotes NumPy or
 the system, whose words differ between versions, this page has … for them. Written by
-`python -m tests.errors.table` from `tests/errors/cases.py`; a test checks that it is up to date.
+`python -m tests.errors.table` from `tests/errors/cases/`; a test checks that it is up to date.
 """
 
 
@@ -40,7 +40,7 @@ def own_words(error: TinygradRnnError) -> str:
 def portable(message: str) -> str:
     """Replace what differs between machines and edits: paths, line numbers, thread counts."""
     message = re.sub(rf"[^\s'\"]*{FOLDER}[^/\\]*[/\\]", "", message)
-    message = re.sub(r"[^\s()`'\"]*cases\.py:\d+", "model.py:12", message)
+    message = re.sub(r"[^\s()`'\"]*cases[/\\]\w+\.py:\d+", "model.py:12", message)
     message = re.sub(r"set_num_threads\(\d+\)", "set_num_threads(n)", message)
     return re.sub(r"0x[0-9a-f]+", "0x…", message)
 

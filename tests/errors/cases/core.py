@@ -1,20 +1,16 @@
-"""Bad input of every public call, in one table: what is wrong, and what the error has to say.
-
-A row is (call, mistake, function, error, fragments). The function makes the mistake; the message
-has to contain every fragment: what was wrong (shapes, names, numbers) and what to do about it.
-`docs/errors.md` is printed from this table by `python -m tests.errors.table`.
-"""
+"""Bad input of the engine, tensors, layers, optimizers, texts and language models."""
 
 import contextlib
 import pickle
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 import tinygrad_rnn as tg
+from tests.errors.cases.mistake import FOLDER, Mistake
 from tinygrad_rnn import kernels, lm, nn, optim
 from tinygrad_rnn.checkpoints import (
     load_checkpoint,
@@ -48,21 +44,8 @@ from tinygrad_rnn.text import (
     split,
 )
 
-FOLDER = "tinygrad_rnn-mistakes-"
-"""What the names of temporary folders begin with; the table leaves the folders out."""
-
 SYMBOLS = [0, 1, 2] * 10
 """A text."""
-
-
-class Mistake(NamedTuple):
-    """A row of the table."""
-
-    call: str
-    mistake: str
-    make: Callable[[], Any]
-    error: type[TinygradRnnError]
-    fragments: tuple[str, ...] = ()
 
 
 def v() -> tg.Tensor:
@@ -2338,14 +2321,14 @@ JIT = [
         "reading a number inside the step",
         lambda: tg.jit(lambda x: x * x.sum().item())(v()),
         RecordingError,
-        ("item()", "cases.py:", "Return the tensor"),
+        ("item()", "core.py:", "Return the tensor"),
     ),
     Mistake(
         "jit",
         "choosing by a number inside the step",
         lambda: tg.jit(lambda x: x if x.sum() > 0 else -x)(v()),
         RecordingError,
-        ("cases.py:", "where()"),
+        ("core.py:", "where()"),
     ),
     Mistake(
         "jit",

@@ -18,8 +18,10 @@ PACKAGE = "tinygrad_rnn"
 RANKS = {
     "errors": 0,
     "context": 0,
+    "compatibility": 1,
     "paths": 1,
     "arguments": 2,
+    "devices": 1,
     "dtypes": 1,
     "engine": 1,
     "kernels": 1,
@@ -33,11 +35,15 @@ RANKS = {
     "autograd": 7,
     "gradcheck": 8,
     "nn": 8,
+    "utils": 8,
     "checkpoints": 9,
-    "inspect": 9,
+    "inspect": 11,
     "jit": 9,
     "optim": 9,
-    "lm": 10,
+    "serialization": 10,
+    "training": 10,
+    "interchange": 10,
+    "lm": 11,
 }
 
 # Units that may import less than their rank allows: these units or modules, and themselves.

@@ -6,12 +6,13 @@ Everything here is built on `run_backward` and on gradients being graphs themsel
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tinygrad_rnn import engine
+from tinygrad_rnn.compatibility import missing
 from tinygrad_rnn.context import caller, enable_grad, state
 from tinygrad_rnn.creation import zeros, zeros_like
-from tinygrad_rnn.errors import DtypeError, GraphError, ShapeError
+from tinygrad_rnn.errors import DtypeError, GraphError, ShapeError, UnsupportedError
 from tinygrad_rnn.functions import stack
 from tinygrad_rnn.generator import default_generator
 from tinygrad_rnn.tensor import Tensor, require_grad_of, run_backward
@@ -24,6 +25,10 @@ def grad(
     retain_graph: bool | None = None,
     create_graph: bool = False,
     allow_unused: bool = False,
+    *,
+    only_inputs: bool = True,
+    is_grads_batched: bool = False,
+    materialize_grads: bool = False,
 ) -> tuple[Any, ...]:
     """Return the gradients of `outputs` with respect to `inputs`, without touching `.grad`.
 
@@ -34,10 +39,19 @@ def grad(
         retain_graph: keep the graph for another pass. Defaults to `create_graph`.
         create_graph: make the gradients differentiable.
         allow_unused: return None for an input that the outputs do not depend on.
+        only_inputs: True; `backward` fills `.grad`.
+        is_grads_batched: False; see `jacobian`.
+        materialize_grads: return zeros for an input that the outputs do not depend on.
 
     Raises:
         GraphError: if an input requires no gradient, or is unused and `allow_unused` is False.
+        UnsupportedError: for `only_inputs=False` or `is_grads_batched`.
     """
+    if not only_inputs or is_grads_batched:
+        raise UnsupportedError(
+            "grad takes the gradients of its inputs only, for one gradient of each output; use "
+            "backward() in place of only_inputs=False, and jacobian() of is_grads_batched"
+        )
     for given in (outputs, inputs):
         if not isinstance(given, (Tensor, Sequence)):
             raise DtypeError(f"grad takes Tensors or sequences of them, not {type(given).__name__}")
@@ -54,6 +68,9 @@ def grad(
     require_grad_of(ins)
     found = run_backward(outs, seeds, ins, retain_graph, create_graph)
     gradients = tuple(found.of(x) for x in ins)
+    if materialize_grads:
+        pairs = zip(gradients, ins, strict=True)
+        return tuple(zeros_like(x) if g is None else g for g, x in pairs)
     if not allow_unused:
         for i, gradient in enumerate(gradients):
             if gradient is None:
@@ -281,3 +298,9 @@ def _boundary(outputs: Sequence[Tensor], before: int) -> tuple[Tensor, ...]:
             else:
                 pending.append(made_by)
     return tuple(found.values())
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        raise missing(__name__, name)

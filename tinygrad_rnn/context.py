@@ -88,11 +88,14 @@ def caller() -> Site:
     return Site(*position())
 
 
-def position() -> tuple[CodeType, int]:
-    """Return what `caller` does as a plain pair, which is all that a hot path can afford."""
+def position(depth: int = 1) -> tuple[CodeType, int]:
+    """Return what `caller` does as a plain pair, which is all that a hot path can afford.
+
+    The frames of so many callers are known to be of this package.
+    """
     if state.site is not None:
         return state.site
-    frame = sys._getframe(1)
+    frame = sys._getframe(depth)
     while True:
         file = frame.f_code.co_filename
         own = _is_own.get(file)
@@ -184,6 +187,11 @@ def no_grad(function: _Function | None = None) -> Any:
 def enable_grad(function: _Function | None = None) -> Any:
     """Record a graph, even within `no_grad`: `with enable_grad():`, or `@enable_grad()`."""
     return _Mode(True) if function is None else _under(True, function)
+
+
+def inference_mode(mode: Any = True) -> Any:
+    """Record no graph, as `no_grad` does; with `mode` False, record one, as `enable_grad` does."""
+    return _under(False, mode) if callable(mode) else _Mode(not mode)
 
 
 class set_grad_enabled(_Mode):  # noqa: N801 - PyTorch's name

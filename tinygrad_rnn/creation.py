@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -10,31 +9,50 @@ import numpy as np
 from tinygrad_rnn import ops
 from tinygrad_rnn.arguments import Array, Shape, array_of, positive, sizes_of
 from tinygrad_rnn.context import quiet
-from tinygrad_rnn.dtypes import Dtype, dtype_of, float64, float_of, get_default_dtype, int64
+from tinygrad_rnn.devices import require_cpu
+from tinygrad_rnn.dtypes import (
+    Dtype,
+    bool_,
+    dtype_of,
+    float32,
+    float64,
+    float_of,
+    get_default_dtype,
+    int32,
+    int64,
+)
 from tinygrad_rnn.errors import ArgumentError, DtypeError, ShapeError
-from tinygrad_rnn.generator import Generator, default_generator
+from tinygrad_rnn.generator import Generator
+from tinygrad_rnn.methods import drawing
 from tinygrad_rnn.methods.arithmetic import where
 from tinygrad_rnn.tensor import Tensor, apply
 
 
-def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def tensor(data: Any, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
     """Return a tensor that holds a copy of `data`: numbers, nested lists, or an array.
 
     Python floats become the default type (float32), integers int64; arrays keep theirs.
     """
+    require_cpu(device)
     if isinstance(data, Tensor):
         held = data.detach() if dtype is None else data.detach().to(dtype)
         return held.clone().requires_grad_(requires_grad)
     if isinstance(data, (list, tuple)) and any(isinstance(part, Tensor) for part in data):
         data = [part.tolist() if isinstance(part, Tensor) else part for part in data]
-    return Tensor(np.array(array_of(data, dtype, get_default_dtype())), None, requires_grad)
+    return Tensor(np.array(array_of(data, dtype, get_default_dtype())), requires_grad=requires_grad)
 
 
-def as_tensor(data: Any, dtype: Any = None) -> Tensor:
+def is_tensor(x: Any) -> bool:
+    """Whether `x` is a Tensor."""
+    return isinstance(x, Tensor)
+
+
+def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """Return `data` as a tensor, without copying where the type allows it."""
+    require_cpu(device)
     if isinstance(data, Tensor):
         return data if dtype is None else data.to(dtype)
-    return Tensor(data, dtype)
+    return Tensor(array_of(data, dtype, get_default_dtype()))
 
 
 def from_numpy(array: Array) -> Tensor:
@@ -44,55 +62,113 @@ def from_numpy(array: Array) -> Tensor:
     return Tensor(array)
 
 
-def full(shape: Any, value: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """Return a tensor with every element equal to `value`."""
-    fill = array_of(value, dtype, get_default_dtype())
+class _Typed:
+    """A constructor for one element type, such as PyTorch has them from early on."""
+
+    def __init__(self, element_type: Dtype) -> None:
+        self.element_type = element_type
+
+    def __call__(self, *data: Any) -> Tensor:
+        """Return the numbers of a list or array, or zeros of a shape. See `tensor`."""
+        if len(data) == 1 and not isinstance(data[0], int):
+            return tensor(data[0], self.element_type)
+        return empty(*data, dtype=self.element_type)
+
+
+FloatTensor = _Typed(float32)
+DoubleTensor = _Typed(float64)
+LongTensor = _Typed(int64)
+IntTensor = _Typed(int32)
+BoolTensor = _Typed(bool_)
+
+
+def full(
+    size: Any, fill_value: Any, dtype: Any = None, requires_grad: bool = False, device: Any = None
+) -> Tensor:
+    """Return a tensor with every element equal to `fill_value`."""
+    require_cpu(device)
+    fill = array_of(fill_value, dtype, get_default_dtype())
     if fill.ndim:
         raise ShapeError(f"full repeats one number, not an array of shape {fill.shape}")
-    return Tensor(np.full(sizes_of((shape,)), fill), None, requires_grad)
+    return Tensor(np.full(sizes_of((size,)), fill), requires_grad=requires_grad)
 
 
-def zeros(*shape: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def zeros(
+    *shape: Any,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    device: Any = None,
+    size: Any = None,
+) -> Tensor:
     """Return zeros."""
-    return Tensor(np.zeros(sizes_of(shape), _dtype(dtype)), None, requires_grad)
+    require_cpu(device)
+    array = np.zeros(sizes_of(_shape(shape, size)), _dtype(dtype))
+    return Tensor(array, requires_grad=requires_grad)
 
 
-def ones(*shape: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def ones(
+    *shape: Any,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    device: Any = None,
+    size: Any = None,
+) -> Tensor:
     """Return ones."""
-    return Tensor(np.ones(sizes_of(shape), _dtype(dtype)), None, requires_grad)
+    require_cpu(device)
+    array = np.ones(sizes_of(_shape(shape, size)), _dtype(dtype))
+    return Tensor(array, requires_grad=requires_grad)
 
 
-def empty(*shape: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def empty(
+    *shape: Any,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    device: Any = None,
+    size: Any = None,
+) -> Tensor:
     """Return a tensor to be overwritten; its elements start as zeros."""
-    return zeros(*shape, dtype=dtype, requires_grad=requires_grad)
+    require_cpu(device)
+    return zeros(*_shape(shape, size), dtype=dtype, requires_grad=requires_grad)
 
 
-def zeros_like(x: Tensor, dtype: Any = None) -> Tensor:
+def zeros_like(x: Tensor, dtype: Any = None, device: Any = None) -> Tensor:
     """Return zeros of the shape and type of `x`."""
+    require_cpu(device)
     like = _required(x, "zeros_like")
     return zeros(like.shape, dtype=dtype or like.dtype)
 
 
-def ones_like(x: Tensor, dtype: Any = None) -> Tensor:
+def ones_like(x: Tensor, dtype: Any = None, device: Any = None) -> Tensor:
     """Return ones of the shape and type of `x`."""
+    require_cpu(device)
     like = _required(x, "ones_like")
     return ones(like.shape, dtype=dtype or like.dtype)
 
 
-def full_like(x: Tensor, value: Any, dtype: Any = None) -> Tensor:
-    """Return a tensor of the shape and type of `x` with every element equal to `value`."""
+def empty_like(x: Tensor, dtype: Any = None, device: Any = None) -> Tensor:
+    """Return a tensor to be overwritten, of the shape and type of `x`; it starts as zeros."""
+    return zeros_like(_required(x, "empty_like"), dtype, device)
+
+
+def full_like(x: Tensor, fill_value: Any, dtype: Any = None, device: Any = None) -> Tensor:
+    """Return a tensor of the shape and type of `x` with every element equal to `fill_value`."""
+    require_cpu(device)
     like = _required(x, "full_like")
-    return full(like.shape, value, dtype or like.dtype)
+    return full(like.shape, fill_value, dtype or like.dtype)
 
 
-def eye(n: int, m: int | None = None, dtype: Any = None) -> Tensor:
+def eye(n: int, m: int | None = None, dtype: Any = None, device: Any = None) -> Tensor:
     """Return the identity matrix, or its first m columns."""
+    require_cpu(device)
     rows, columns = sizes_of((n, n if m is None else m))
     return Tensor(np.eye(rows, columns, dtype=_dtype(dtype)))
 
 
-def arange(start: Any, end: Any = None, step: Any = 1, dtype: Any = None) -> Tensor:
+def arange(
+    start: Any, end: Any = None, step: Any = 1, dtype: Any = None, device: Any = None
+) -> Tensor:
     """Return start, start + step, ... up to but not including `end`; or 0 ... start - 1."""
+    require_cpu(device)
     if end is None:
         start, end = 0, start
     for part in (start, end, step):
@@ -102,11 +178,16 @@ def arange(start: Any, end: Any = None, step: Any = 1, dtype: Any = None) -> Ten
         raise ArgumentError("arange needs a step other than 0")
     if dtype is None and any(isinstance(part, float) for part in (start, end, step)):
         dtype = get_default_dtype()
-    return Tensor(np.arange(start, end, step, dtype=None if dtype is None else dtype_of(dtype)))
+    kind = None if dtype is None else dtype_of(dtype)
+    if kind is not None and kind.kind == "f":
+        # NumPy adds up the step as the type rounds it, and drifts off.
+        return Tensor(np.arange(start, end, step, dtype=np.float64).astype(kind))
+    return Tensor(np.arange(start, end, step, dtype=kind))
 
 
-def linspace(start: float, end: float, steps: int, dtype: Any = None) -> Tensor:
+def linspace(start: float, end: float, steps: int, dtype: Any = None, device: Any = None) -> Tensor:
     """Return `steps` equally spaced numbers from `start` to `end`, both included."""
+    require_cpu(device)
     (count,) = sizes_of((steps,))
     return Tensor(np.linspace(start, end, count, dtype=_dtype(dtype)))
 
@@ -115,10 +196,13 @@ def rand(
     *shape: Any,
     dtype: Any = None,
     requires_grad: bool = False,
-    generator: Generator = default_generator,
+    generator: Generator | None = None,
+    device: Any = None,
+    size: Any = None,
 ) -> Tensor:
     """Return numbers equally distributed over [0, 1)."""
-    drawn = _uniform(sizes_of(shape), float_of(dtype), generator)
+    require_cpu(device)
+    drawn = drawing.uniform(apply, sizes_of(_shape(shape, size)), float_of(dtype), generator)
     return drawn.requires_grad_() if requires_grad else drawn
 
 
@@ -126,36 +210,40 @@ def randn(
     *shape: Any,
     dtype: Any = None,
     requires_grad: bool = False,
-    generator: Generator = default_generator,
+    generator: Generator | None = None,
+    device: Any = None,
+    size: Any = None,
 ) -> Tensor:
     """Return numbers of mean 0 and variance 1, the same that `Generator.normal` draws."""
-    sizes, kind = sizes_of(shape), float_of(dtype)
-    count = math.prod(sizes)
-    with quiet():
-        u = _uniform((2, -(-count // 2)), float64, generator)
-        radius = ((-u[0]).log1p() * -2.0).sqrt()
-        angle = u[1] * (2.0 * math.pi)
-        both = apply(ops.concatenate, radius * angle.cos(), radius * angle.sin(), axis=0)
-        drawn = both[:count].reshape(sizes).to(kind)
+    require_cpu(device)
+    drawn = drawing.normal(apply, sizes_of(_shape(shape, size)), float_of(dtype), generator)
     return drawn.requires_grad_() if requires_grad else drawn
 
 
-def rand_like(x: Tensor, generator: Generator = default_generator) -> Tensor:
+def rand_like(x: Tensor, generator: Generator | None = None, device: Any = None) -> Tensor:
     """Return numbers equally distributed over [0, 1), in the shape and type of `x`."""
+    require_cpu(device)
     like = _required(x, "rand_like")
     return rand(like.shape, dtype=like.dtype, generator=generator)
 
 
-def randn_like(x: Tensor, generator: Generator = default_generator) -> Tensor:
+def randn_like(x: Tensor, generator: Generator | None = None, device: Any = None) -> Tensor:
     """Return numbers of mean 0 and variance 1, in the shape and type of `x`."""
+    require_cpu(device)
     like = _required(x, "randn_like")
     return randn(like.shape, dtype=like.dtype, generator=generator)
 
 
 def randint(
-    low: int, high: Any = None, size: Any = None, generator: Generator = default_generator
+    low: int,
+    high: Any = None,
+    size: Any = None,
+    dtype: Any = None,
+    generator: Generator | None = None,
+    device: Any = None,
 ) -> Tensor:
     """Return integers low ... high - 1; `randint(high, size)` starts at 0."""
+    require_cpu(device)
     if size is None:
         low, high, size = 0, low, high
     for limit in (low, high):
@@ -164,17 +252,19 @@ def randint(
     sizes = sizes_of((size,))
     if low >= high:
         raise ArgumentError(f"there is no integer from {low} up to, but not including, {high}")
-    u = _uniform(sizes, float64, generator)
-    return (u * (int(high) - int(low))).floor().to(int64) + int(low)
+    u = drawing.uniform(apply, sizes, float64, generator)
+    drawn = (u * (int(high) - int(low))).floor().to(int64) + int(low)
+    return drawn if dtype is None else drawn.to(dtype)
 
 
-def randperm(n: int, generator: Generator = default_generator) -> Tensor:
+def randperm(n: int, generator: Generator | None = None, device: Any = None) -> Tensor:
     """Return 0 ... n - 1 in random order."""
-    keys = _uniform(sizes_of((n,)), float64, generator)
+    require_cpu(device)
+    keys = drawing.uniform(apply, sizes_of((n,)), float64, generator)
     return apply(ops.argsort, keys, axis=0, descending=False)
 
 
-def bernoulli(p: Tensor, generator: Generator = default_generator) -> Tensor:
+def bernoulli(p: Tensor, generator: Generator | None = None) -> Tensor:
     """Return 1 with the probability that each element of `p` gives, else 0."""
     dtype = float_of(_required(p, "bernoulli").dtype)
     apply(
@@ -183,14 +273,14 @@ def bernoulli(p: Tensor, generator: Generator = default_generator) -> Tensor:
         p,
         message="bernoulli needs probabilities between 0 and 1, not {least}..{greatest}",
     )
-    return (_uniform(p.shape, dtype, generator) < p).to(dtype)
+    return (drawing.uniform(apply, p.shape, dtype, generator) < p).to(dtype)
 
 
 def multinomial(
     weights: Tensor,
     num_samples: int = 1,
     replacement: bool = False,
-    generator: Generator = default_generator,
+    generator: Generator | None = None,
 ) -> Tensor:
     """Draw indices along the last axis in proportion to non-negative weights.
 
@@ -207,12 +297,12 @@ def multinomial(
         w = apply(ops.require_weights, doubles, draws=draws, replacement=bool(replacement))
         if replacement or draws == 1:
             cumulative = w.cumsum(-1).unsqueeze(-2)
-            u = _uniform((*w.shape[:-1], draws, 1), float64, generator) * cumulative[..., -1:]
-            drawn = (u >= cumulative).sum(-1)
+            u = drawing.uniform(apply, (*w.shape[:-1], draws, 1), float64, generator)
+            drawn = (u * cumulative[..., -1:] >= cumulative).sum(-1)
             # Rounding may carry u to the total; the last index with any weight is meant then.
             last = w.shape[-1] - 1 - (w.flip(-1) > 0).argmax(-1, keepdim=True)
             return drawn.minimum(last)
-        keys = w.log() - (-(1.0 - _uniform(w.shape, float64, generator)).log()).log()
+        keys = w.log() - (-(1.0 - drawing.uniform(apply, w.shape, float64, generator)).log()).log()
         order = apply(ops.argsort, -keys, axis=w.ndim - 1, descending=False)
         return order[..., :draws]
 
@@ -262,16 +352,16 @@ def _matrix_shape(x: Tensor, name: str) -> Shape:
     return x.shape[-2:]
 
 
-def _uniform(shape: Shape, dtype: Dtype, generator: Generator) -> Tensor:
-    start = generator.position()
-    return apply(ops.uniform, generator=generator, start=start, shape=shape, dtype=dtype)
-
-
 def _required(x: Any, name: str) -> Tensor:
     """Return `x` if it is a Tensor."""
     if not isinstance(x, Tensor):
         raise DtypeError(f"{name} takes a Tensor, not {type(x).__name__}; see tensor()")
     return x
+
+
+def _shape(lengths: tuple[Any, ...], size: Any) -> tuple[Any, ...]:
+    """Return the shape that was given as f(2, 3), f((2, 3)) or f(size=(2, 3))."""
+    return lengths if size is None else (size,)
 
 
 def _dtype(dtype: Any) -> Any:

@@ -14,6 +14,8 @@ float32: Dtype = np.dtype(np.float32)
 float64: Dtype = np.dtype(np.float64)
 int64: Dtype = np.dtype(np.int64)
 int32: Dtype = np.dtype(np.int32)
+int16: Dtype = np.dtype(np.int16)
+int8: Dtype = np.dtype(np.int8)
 uint8: Dtype = np.dtype(np.uint8)
 bool_: Dtype = np.dtype(np.bool_)
 

@@ -10,6 +10,7 @@ hand each the total gradient of its outputs, and pass on what it answers to its 
 from __future__ import annotations
 
 import itertools
+import operator
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -34,9 +35,11 @@ class Node:
     descending numbers are a topological order and no recursion is needed, however deep the graph.
     """
 
-    __slots__ = ("hooks", "inputs", "order", "outputs", "retained", "tracked")
+    __slots__ = ("hooks", "inputs", "name", "order", "outputs", "retained", "tracked")
 
     inputs: tuple[Value, ...] | None
+    # What the user calls the output, "f" for a forget gate; not set on most nodes.
+    name: str
 
     def __init__(
         self, inputs: tuple[Value, ...], tracked: Sequence[int], outputs: int = 1
@@ -158,21 +161,25 @@ def reachable(
     Outputs named in `stop` are treated as leaves. Raises GraphError at a released node.
     """
     found: set[Node] = set()
-    stack: list[tuple[Value, Node | None]] = [(root, None) for root in roots]
-    while stack:
-        value, consumer = stack.pop()
-        node = value._node
-        if node is None or node in found or (stop and (node, value._slot) in stop):
-            continue
-        if node.inputs is None:
-            raise GraphError(_released(value, node, consumer))
-        found.add(node)
-        stack.extend([(x, node) for x in node.tracked_inputs()])
-    return sorted(found, key=_recorded_at, reverse=True)
+    pending: list[Node] = []
+    values = roots
+    consumer: Node | None = None
+    while True:
+        for value in values:
+            node = value._node
+            if node is None or node in found or (stop and (node, value._slot) in stop):
+                continue
+            if node.inputs is None:
+                raise GraphError(_released(value, node, consumer))
+            found.add(node)
+            pending.append(node)
+        if not pending:
+            return sorted(found, key=_recorded_at, reverse=True)
+        consumer = pending.pop()
+        values = consumer.tracked_inputs()
 
 
-def _recorded_at(node: Node) -> int:
-    return node.order
+_recorded_at = operator.attrgetter("order")
 
 
 def _released(value: Value, node: Node, consumer: Node | None) -> str:
@@ -250,7 +257,9 @@ def backpropagate(
         slots = pending.pop(node, None)
         if slots is None:
             continue
-        gradients = [None if slot is None else slot.total(in_place) for slot in slots]
+        gradients = []
+        for accumulator in slots:
+            gradients.append(None if accumulator is None else accumulator.total(in_place))
         if node.hooks is not None:
             for slot, hooks in node.hooks.items():
                 if gradients[slot] is not None:

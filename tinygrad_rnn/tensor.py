@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tinygrad_rnn import engine, ops
-from tinygrad_rnn.arguments import Array, array_of, axis_of
+from tinygrad_rnn.arguments import Array, array_of, axis_of, sizes_of
+from tinygrad_rnn.compatibility import missing
 from tinygrad_rnn.context import Scope, Site, caller, no_grad, position, quiet, settings, state
-from tinygrad_rnn.dtypes import Dtype, bool_, get_default_dtype, int64
+from tinygrad_rnn.dtypes import Dtype, bool_, dtype_of, get_default_dtype, int64
 from tinygrad_rnn.errors import (
     ArgumentError,
     DtypeError,
@@ -25,8 +26,7 @@ from tinygrad_rnn.errors import (
     ShapeError,
     TinygradRnnError,
 )
-from tinygrad_rnn.methods.arithmetic import Scalar
-from tinygrad_rnn.methods.reductions import Reductions
+from tinygrad_rnn.methods.in_place import InPlace
 from tinygrad_rnn.methods.shaping import split_index
 from tinygrad_rnn.ops import Primitive
 
@@ -47,6 +47,10 @@ class Memory:
         self.site: Site | None = None
 
 
+# Shared by all that have none: the more dictionaries live, the more often garbage is collected.
+_NO_PARAMS: dict[str, Any] = {}
+
+
 class Operation(engine.Node):
     """A primitive that was applied, with what its vjps need."""
 
@@ -58,16 +62,17 @@ class Operation(engine.Node):
         inputs: tuple[Any, ...],
         tracked: bytes,
         params: dict[str, Any],
-        output: Array | None,
-        outputs: int,
     ) -> None:
-        super().__init__(inputs, tracked, outputs)
+        super().__init__(
+            inputs if primitive.reads_inputs else _without_numbers(inputs), tracked
+        )
         self.primitive = primitive
-        self.params = params
-        self.output = output
+        self.params = params or _NO_PARAMS
+        self.output: Array | None = None
         self.memory: Memory | None = None
         self.scope: Scope = state.scope
-        self.code, self.offset = position()
+        # From the method that called `apply`, which called this.
+        self.code, self.offset = position(3)
 
     @property
     def site(self) -> Site:
@@ -81,28 +86,32 @@ class Operation(engine.Node):
         assert inputs is not None
         if state.recorder is not None:
             state.recorder.pulls(self)
-        for x in inputs:
-            if not isinstance(x, Tensor) or x._memory is None:
-                continue
-            # Joint vjps read indices whether or not they read the numbers.
-            if primitive.reads_inputs or x._array.dtype.kind != "f":
-                self._refuse_if_mutated(x._memory, "an input")
+        joint = primitive.joint
+        if primitive.reads_inputs or joint is not None:
+            for x in inputs:
+                if not isinstance(x, Tensor) or x._memory is None:
+                    continue
+                # Joint vjps read indices whether or not they read the numbers.
+                if primitive.reads_inputs or x._array.dtype.kind != "f":
+                    self._refuse_if_mutated(x._memory, "an input")
         out = None
         if primitive.reads_output:
             if self.memory is not None:
                 self._refuse_if_mutated(self.memory, "the output")
             assert self.output is not None
-            out = wrap(self.output)
-            out._requires_grad = True
-            out._node = self
+            out = wrap(self.output, self)
         g = gradients if primitive.multiple else gradients[0]
-        if primitive.joint is not None:
-            joint: Sequence[Any] = primitive.joint(g, out, wanted, *inputs, **self.params)
-            return joint
-        return [
-            vjp(g, out, *inputs, **self.params) if want and vjp is not None else None
-            for vjp, want in zip(primitive.vjps, wanted, strict=True)
-        ]
+        params = self.params
+        if joint is not None:
+            together: Sequence[Any] = joint(g, out, wanted, *inputs, **params)
+            return together
+        contributions: list[Any] = []
+        for i, vjp in enumerate(primitive.vjps):
+            if vjp is not None and wanted[i]:
+                contributions.append(vjp(g, out, *inputs, **params))
+            else:
+                contributions.append(None)
+        return contributions
 
     def release(self) -> None:
         """Forget inputs and output."""
@@ -125,13 +134,26 @@ class Operation(engine.Node):
 
 
 _new = object.__new__
-_WORTH_FREEING = 1 << 15
+# An array of so many bytes is not kept for backward by a node that does not read its numbers.
+_WORTH_FREEING = 1 << 13
+# The C library (glibc) gives memory at the end of its heap back to the system when 128 KB there are
+# free, and a training step then gets it back page by page. From the first time that so large a
+# block was freed, it keeps up to twice as much. Nothing is written to the block.
+np.empty(31 << 20, np.uint8)
 
 
-def wrap(array: Array) -> Tensor:
-    """Make a leaf tensor of an array, without copying or checking."""
-    tensor: Tensor = _new(Tensor)
+def wrap(
+    array: Any, node: engine.Node | None = None, slot: int = 0, kind: type[Tensor] | None = None
+) -> Tensor:
+    """Make a tensor of an array, without copying or checking: a leaf, or what `node` computed."""
+    tensor: Tensor = _new(kind or Tensor)
     tensor._array = array
+    tensor._requires_grad = node is not None
+    tensor._node = node
+    tensor._slot = slot
+    tensor._memory = None
+    tensor._hooks = None
+    tensor._grad = None
     return tensor
 
 
@@ -168,40 +190,40 @@ def apply(primitive: Primitive, *inputs: Any, **params: Any) -> Tensor:
     except (ValueError, IndexError, TypeError, OverflowError) as error:
         raise explained(error, primitive, inputs, params) from error
 
+    node = None
+    if True in tracked and primitive.differentiable and state.grad_enabled:
+        node = Operation(primitive, inputs, bytes(tracked), params)
     if primitive.multiple:
-        outputs = tuple([wrap(part) for part in result])
+        outputs = tuple([wrap(part, node, slot) for slot, part in enumerate(result)])
     else:
-        outputs = (wrap(result if type(result) is np.ndarray else np.asarray(result)),)
+        outputs = (wrap(result if type(result) is np.ndarray else np.asarray(result), node),)
+    if node is not None:
+        node.outputs = len(outputs)
+        if primitive.reads_output:
+            node.output = outputs[0]._array
     if primitive.view:
         memory = inputs[0]._shared_memory()
         for out in outputs:
             out._memory = memory
-    if True in tracked and state.grad_enabled and primitive.differentiable:
-        node = Operation(
-            primitive,
-            inputs if primitive.reads_inputs else tuple([_edge(x) for x in inputs]),
-            bytes(tracked),
-            params,
-            outputs[0]._array if primitive.reads_output else None,
-            len(outputs),
-        )
-        for slot, out in enumerate(outputs):
-            out._requires_grad = True
-            out._node = node
-            out._slot = slot
     if state.recorder is not None:
         state.recorder.record(primitive, inputs, params, outputs)
     return outputs if primitive.multiple else outputs[0]  # type: ignore[return-value]
 
 
-def _edge(x: Any) -> Any:
-    """Return what a node keeps of an input whose numbers it will not read."""
-    if isinstance(x, Tensor) and (x._node is not None or not x._requires_grad):
-        array = x._array
+def _without_numbers(inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return what a node keeps of inputs whose numbers it will not read."""
+    kept = []
+    for x in inputs:
         # Joint vjps read indices; and an edge in place of a small array would save nothing.
-        if array.nbytes >= _WORTH_FREEING and array.dtype.kind == "f":
-            return engine.Edge(x._node, x._slot, array.shape, array.dtype)
-    return x
+        if (
+            isinstance(x, Tensor)
+            and x._array.nbytes >= _WORTH_FREEING
+            and x._array.dtype.kind == "f"
+            and (x._node is not None or not x._requires_grad)
+        ):
+            x = engine.Edge(x._node, x._slot, x._array.shape, x._array.dtype)
+        kept.append(x)
+    return tuple(kept)
 
 
 def explained(
@@ -220,28 +242,43 @@ def explained(
     return ShapeError(message)
 
 
-class Tensor(Reductions):
+class Tensor(InPlace):
     """An array of numbers that remembers how it was computed.
 
-    Make one with `tensor(data)`, `zeros(shape)` and their like. Arithmetic, methods and indexing
+    Make one with `tensor(data)`, `zeros(shape)` and their like; `Tensor(2, 3)` makes floats that
+    are to be overwritten, `Tensor([1, 2])` floats of these values. Arithmetic, methods and indexing
     follow PyTorch's names and NumPy's broadcasting. Two floating types are never mixed silently;
     integers and booleans join floats as floats.
     """
 
-    # Class attributes are the state of a constant, so that making one sets a single field.
+    __slots__ = (
+        "__weakref__",
+        "_array",
+        "_grad",
+        "_hooks",
+        "_memory",
+        "_node",
+        "_requires_grad",
+        "_slot",
+    )
+
     _array: Array
-    _requires_grad: Bool = False
-    _node: Any = None
-    _slot: Int = 0
-    _memory: Memory | None = None
-    _hooks: engine.Hooks | None = None
-    _grad: Tensor | None = None
+    _requires_grad: Bool
+    _node: Any
+    _slot: Int
+    _memory: Memory | None
+    _hooks: engine.Hooks | None
+    _grad: Tensor | None
 
     # Arrays on the left hand of an operator leave the operation to the Tensor.
     __array_ufunc__ = None
 
-    def __init__(self, data: Any, dtype: Any = None, requires_grad: Bool = False) -> None:
-        self._array = array_of(data, dtype, get_default_dtype())
+    def __new__(cls, *args: Any, **settings: Any) -> Any:
+        """Make a tensor without an array, which `__init__` adds."""
+        return wrap(None, kind=cls)
+
+    def __init__(self, *data: Any, dtype: Any = None, requires_grad: Bool = False) -> None:
+        self._array = _constructed(data, dtype)
         if requires_grad:
             self.requires_grad = True
         if state.recorder is not None:
@@ -355,13 +392,17 @@ class Tensor(Reductions):
             history = ", requires_grad=True" if self._requires_grad else ""
         return f"tensor({body}{dtype}{history})"
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: Str) -> Any:
+            raise missing("Tensor", name, self)
+
     __hash__ = object.__hash__
 
     def __deepcopy__(self, memo: dict[Int, Any]) -> Tensor:
         if self._node is not None:
             raise GraphError("only leaves can be deep-copied; use detach().clone()")
-        copied: Tensor = _new(type(self))
-        copied._array = self._array.copy()
+        copied = wrap(self._array.copy(), kind=type(self))
         copied._requires_grad = self._requires_grad
         copied._grad = None if self.grad is None else self.grad.detach().clone()
         memo[id(self)] = copied
@@ -384,13 +425,16 @@ class Tensor(Reductions):
         self._read_back("tolist()")
         return self._array.tolist()
 
-    def numpy(self) -> Array:
+    def numpy(self, *, force: Bool = False) -> Array:
         """Return the numbers as a read-only view; `.copy()` it to write.
+
+        Args:
+            force: return them also where the tensor requires a gradient.
 
         Raises:
             GraphError: if it requires a gradient, which the array could not carry.
         """
-        if self._requires_grad:
+        if self._requires_grad and not force:
             raise GraphError("this tensor requires a gradient; use detach().numpy()")
         self._read_back("numpy()")
         view = self._array.view()
@@ -555,38 +599,6 @@ class Tensor(Reductions):
         memory.site = caller()
         return self
 
-    def copy_(self, source: Any) -> Tensor:
-        """Overwrite with `source`, converting its type."""
-        return self.assign(source.to(self.dtype) if isinstance(source, Tensor) else source)
-
-    def zero_(self) -> Tensor:
-        """Overwrite with 0."""
-        return self.assign(0)
-
-    def fill_(self, value: Scalar) -> Tensor:
-        """Overwrite with one number."""
-        return self.assign(value)
-
-    def add_(self, other: Any, alpha: Scalar = 1) -> Tensor:
-        """Overwrite with `self + alpha * other`."""
-        return self.assign(self + (other if alpha == 1 else other * alpha))
-
-    def sub_(self, other: Any, alpha: Scalar = 1) -> Tensor:
-        """Overwrite with `self - alpha * other`."""
-        return self.assign(self - (other if alpha == 1 else other * alpha))
-
-    def mul_(self, other: Any) -> Tensor:
-        """Overwrite with `self * other`."""
-        return self.assign(self * other)
-
-    def div_(self, other: Any) -> Tensor:
-        """Overwrite with `self / other`."""
-        return self.assign(self / other)
-
-    def clamp_(self, min: Scalar | None = None, max: Scalar | None = None) -> Tensor:
-        """Overwrite with `clamp(min, max)`."""
-        return self.assign(self.clamp(min, max))
-
     def _in_place(self, result: Tensor) -> Tensor:
         """Finish `self op= other`: a recorded result replaces the name, others the numbers."""
         if result._requires_grad:
@@ -649,6 +661,20 @@ class RemovableHook:
     def remove(self) -> None:
         """Take the hook away; a second time does nothing."""
         self._hooks.pop(self, None)
+
+
+def _constructed(data: tuple[Any, ...], dtype: Any) -> Array:
+    """Return what `Tensor` was called with: an array, nested lists, or lengths as in PyTorch."""
+    if not data or isinstance(data[0], (int, np.integer)):
+        return np.zeros(sizes_of(data or (0,)), get_default_dtype() if dtype is None else dtype_of(dtype))
+    if len(data) > 1:
+        raise ArgumentError(
+            f"Tensor takes an array, nested lists, or the lengths of its axes, not {data!r}"
+        )
+    array = array_of(data[0], dtype, get_default_dtype())
+    # Of lists, PyTorch's class makes floats; tensor() keeps whole numbers whole.
+    floats = dtype is None and isinstance(data[0], (list, tuple)) and array.dtype.kind != "f"
+    return array.astype(get_default_dtype()) if floats else array
 
 
 def _constant(value: Any, dtype: Dtype) -> Array:

@@ -479,3 +479,24 @@ def test_deep_copies_share_nothing() -> None:
     assert values(layer.weight.grad).any()
     assert type(other.weight) is nn.Parameter
     assert other.weight.requires_grad
+
+
+@pytest.mark.parametrize(
+    "shape", [(4, 2, 3), (2, 3), (3,), (2, 1), (1,), (4, 1, 3), (1, 1, 1), (4, 1, 1), ()]
+)
+def test_summing_to_a_shape_undoes_a_broadcast(shape: tuple[int, ...]) -> None:
+    """A gradient is summed over the wrong axes, or comes out in another shape."""
+    x = np.arange(24.0).reshape(4, 2, 3)
+    missing = (1,) * (3 - len(shape)) + shape
+    axes = tuple(i for i in range(3) if missing[i] != x.shape[i])
+    expected = x.sum(axes, keepdims=True).reshape(shape)
+    found = tg.tensor(x).sum_to_size(shape)
+    assert found.shape == shape
+    assert np.array_equal(values(found), expected)
+
+
+@pytest.mark.parametrize("shape", [(2,), (2, 2), (4, 2, 3, 1), (1, 4, 2, 3), (0, 3)])
+def test_summing_to_a_shape_that_does_not_broadcast(shape: tuple[int, ...]) -> None:
+    """A sum over axes that have nothing to do with the shape is returned."""
+    with pytest.raises(ShapeError, match="cannot be broadcast"):
+        tg.ones(4, 2, 3).sum_to_size(shape)

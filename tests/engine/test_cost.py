@@ -1,6 +1,9 @@
 """Depth, memory, cycles, cost and determinism. Nothing here is measured in seconds."""
 
 import gc
+import os
+import platform
+import subprocess
 import sys
 import weakref
 from collections.abc import Callable, Iterator
@@ -12,6 +15,7 @@ import pytest
 import tinygrad_rnn as tg
 from tests.tools import same_bits, values
 from tinygrad_rnn import engine, nn, ops, optim
+from tinygrad_rnn.context import quiet
 from tinygrad_rnn.kernels import gemm
 
 DEEP = 100_000
@@ -97,6 +101,18 @@ def test_a_released_graph_holds_no_arrays() -> None:
     assert array() is not None
     loss.backward()
     assert array() is None
+
+
+def test_numbers_that_no_gradient_reads_are_freed_at_once() -> None:
+    """A sum keeps what was added until backward: a graph takes twice the memory that it needs."""
+    x = tg.ones(32, 128, requires_grad=True)
+    h = x * 2.0
+    array = weakref.ref(h._array)
+    y = (h + 1.0).tanh()
+    del h
+    assert array() is None
+    y.backward(tg.ones(32, 128))
+    assert values(x.grad)[0, 0] == pytest.approx(2.0 * (1.0 - np.tanh(3.0) ** 2), rel=1e-4)
 
 
 def test_memory_comes_back_over_two_thousand_training_steps() -> None:
@@ -204,6 +220,106 @@ def test_one_weight_in_many_steps_gets_one_product(monkeypatch: pytest.MonkeyPat
     out.sum().backward()
     # weight_ih is used once, for all steps together; weight_hh at each of them.
     assert sorted(operands) == [2, 2 * steps]
+
+
+def python_calls(function: Callable[[], Any]) -> int:
+    """How many functions of the package, written in Python, a call goes through."""
+    package = os.path.dirname(tg.__file__)
+    count = 0
+
+    def watch(frame: Any, event: str, argument: Any) -> None:
+        nonlocal count
+        count += event == "call" and frame.f_code.co_filename.startswith(package)
+
+    before = sys.getprofile()
+    sys.setprofile(watch)
+    try:
+        function()
+    finally:
+        sys.setprofile(before)
+    return count
+
+
+@quiet()
+def test_an_operation_goes_through_few_python_functions() -> None:
+    """More happens between two kernels than has to: eager steps are slower than PyTorch's."""
+    a, x = tg.ones(2, 4), tg.ones(2, 4, requires_grad=True)
+    h = x * 1.0
+    # The operator, its rule of types, apply, the Tensor; recorded, also the node and its place.
+    assert python_calls(lambda: a * a) <= 4
+    assert python_calls(lambda: h * a) <= 7
+    assert python_calls(lambda: h + a) <= 8
+
+    def backward(steps: int) -> int:
+        y = x
+        for _ in range(steps):
+            y = (y * a + a).sigmoid()
+        loss = y.sum()
+        return python_calls(loss.backward)
+
+    backward(1)
+    # Three nodes a step: visited, summed, pulled back by two operations, released.
+    assert backward(20) - backward(10) <= 10 * 40
+
+
+@pytest.mark.parametrize("shape", [(3,), (5, 1), (1, 3), ()])
+def test_a_broadcast_gets_its_gradient_by_one_sum_a_use(
+    shape: tuple[int, ...], counter: Counter
+) -> None:
+    """Undoing a broadcast takes several operations, at every time step."""
+
+    def calls(uses: int) -> int:
+        vector = tg.ones(shape, requires_grad=True)
+        h = tg.ones(5, 3)
+        for _ in range(uses):
+            h = h + vector
+        counter.read()
+        h.backward(tg.ones(5, 3))
+        assert values(vector.grad).sum() == 15.0 * uses
+        return counter.read()[0]
+
+    # Adding up is done in place, and is no operation.
+    assert calls(20) - calls(10) == 10
+
+
+def test_a_tensor_has_no_dictionary() -> None:
+    """A class below Tensor lacks __slots__: making a tensor takes twice as long."""
+    assert not hasattr(tg.ones(1), "__dict__")
+
+
+def test_a_training_step_keeps_its_memory() -> None:
+    """The C library gives the heap back after each step: every page is fetched and cleared anew."""
+    resource = pytest.importorskip("resource")
+    if platform.libc_ver()[0] != "glibc":
+        pytest.skip("another C library has other habits")
+    assert resource
+    program = """if True:
+        import resource
+        import tinygrad_rnn as tg
+
+        def step():
+            h = tg.ones(32, 128, requires_grad=True)
+            for _ in range(500):
+                h = h * 1.0
+            h.sum().backward()
+
+        for _ in range(3):
+            step()
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        for _ in range(5):
+            step()
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+    """
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("MALLOC_")}
+    found = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment,
+    )
+    # 8 MB a step are 2,000 pages.
+    assert int(found.stdout) < 1000
 
 
 def test_checkpoints_in_a_row_cost_in_proportion(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,7 +48,7 @@ UNARY: dict[str, Callable[[tg.Tensor], Any]] = {
     "split": lambda x: tg.cat(x.split([1, 2], 0)[::-1], 0),
     "chunk": lambda x: sum(x.chunk(3, 0)).squeeze(0),
     "scalar": lambda x: x.sum(),
-    "pad": lambda x: tg.nn.functional.pad(x[..., :2], (1, 0), 0.5),
+    "pad": lambda x: tg.nn.functional.pad(x[..., :2], (1, 0), value=0.5),
     "masked": lambda x: x.masked_fill(x > 0.5, 0.25),
     "transpose": lambda x: x.transpose(0, -1),
     "reshape": lambda x: x.reshape(-1).reshape(*x.shape),

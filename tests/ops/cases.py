@@ -620,7 +620,7 @@ def plan_pad(draw: Draw, shape: tuple[int, ...]) -> Any:
     flat = [n for pair in pairs for n in pair]
     numpy_pairs = [(0, 0)] * (len(shape) - len(pairs)) + pairs[::-1]
     return (
-        lambda x: functional.pad(x, flat, 1.5),
+        lambda x: functional.pad(x, flat, value=1.5),
         lambda x: np.pad(x, numpy_pairs, constant_values=1.5),
     )
 
@@ -662,15 +662,17 @@ def plan_arrays(draw: Draw, shape: tuple[int, ...]) -> Any:
         return lambda x: x[nowhere], lambda x: x[nowhere]
     result = draw(shapes(max_dims=2, min_side=0, max_side=3))
     parts: list[Any] = []
+    # Where numbers stand apart from arrays PyTorch differs from NumPy; tests/porting has all mixes.
+    kinds = draw(st.sampled_from([["array", "slice"], ["array", "integer"], ["slice", "integer"]]))
     for n in shape:
-        kind = draw(st.sampled_from(["array", "slice", "integer"]))
+        kind = draw(st.sampled_from(kinds))
         if kind == "array":
             parts.append(draw(hnp.arrays(np.int64, result, elements=st.integers(-n, n - 1))))
         elif kind == "slice":
             parts.append(slice(None, None, draw(st.sampled_from([1, -1, 2]))))
         else:
             parts.append(draw(st.integers(-n, n - 1)))
-    if draw(st.booleans()):
+    if draw(st.booleans()) and kinds != ["array", "integer"]:
         parts.insert(draw(st.integers(0, len(parts))), None)
     tensors = tuple(tg.as_tensor(p) if isinstance(p, np.ndarray) else p for p in parts)
     return lambda x: x[tensors], lambda x: np.asarray(x[tuple(parts)])

@@ -35,6 +35,21 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     return apply(ops.stack, *parts, axis=axis_of(dim, parts[0].ndim + 1))
 
 
+concat = concatenate = cat
+
+
+def vstack(tensors: Sequence[Tensor]) -> Tensor:
+    """Join tensors along the first axis; vectors as rows."""
+    parts = _same_kind(tensors, "vstack")
+    return cat([x.reshape((1, -1)) if x.ndim < 2 else x for x in parts], 0)
+
+
+def hstack(tensors: Sequence[Tensor]) -> Tensor:
+    """Join tensors along the second axis; vectors along their only one."""
+    parts = [x.reshape(1) if x.ndim == 0 else x for x in _same_kind(tensors, "hstack")]
+    return cat(parts, 0 if parts[0].ndim == 1 else 1)
+
+
 def _same_kind(tensors: Sequence[Tensor], name: str) -> Sequence[Tensor]:
     if not isinstance(tensors, Iterable):
         raise DtypeError(f"`{name}` takes a sequence of tensors, not {type(tensors).__name__}")

@@ -132,14 +132,14 @@ def clip(x: Tensor, min: Scalar | None = None, max: Scalar | None = None) -> Ten
     return required(x).clip(min, max)
 
 
-def add(x: Tensor, other: Any) -> Tensor:
+def add(x: Tensor, other: Any, alpha: Scalar = 1) -> Tensor:
     """See `Tensor.add`."""
-    return required(x).add(other)
+    return required(x).add(other, alpha)
 
 
-def sub(x: Tensor, other: Any) -> Tensor:
+def sub(x: Tensor, other: Any, alpha: Scalar = 1) -> Tensor:
     """See `Tensor.sub`."""
-    return required(x).sub(other)
+    return required(x).sub(other, alpha)
 
 
 def mul(x: Tensor, other: Any) -> Tensor:
@@ -147,9 +147,9 @@ def mul(x: Tensor, other: Any) -> Tensor:
     return required(x).mul(other)
 
 
-def div(x: Tensor, other: Any) -> Tensor:
+def div(x: Tensor, other: Any, *, rounding_mode: str | None = None) -> Tensor:
     """See `Tensor.div`."""
-    return required(x).div(other)
+    return required(x).div(other, rounding_mode=rounding_mode)
 
 
 def pow(x: Tensor, exponent: Any) -> Tensor:
@@ -222,24 +222,36 @@ def masked_fill(x: Tensor, mask: Tensor, value: Scalar) -> Tensor:
     return required(x).masked_fill(mask, value)
 
 
-def sum(x: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
+def sum(x: Tensor, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
     """See `Tensor.sum`."""
-    return required(x).sum(dim, keepdim)
+    return required(x).sum(dim, keepdim, dtype)
 
 
-def mean(x: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
+def mean(x: Tensor, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
     """See `Tensor.mean`."""
-    return required(x).mean(dim, keepdim)
+    return required(x).mean(dim, keepdim, dtype)
 
 
-def var(x: Tensor, dim: Any = None, correction: int = 1, keepdim: bool = False) -> Tensor:
+def var(
+    x: Tensor,
+    dim: Any = None,
+    correction: int = 1,
+    keepdim: bool = False,
+    unbiased: bool | None = None,
+) -> Tensor:
     """See `Tensor.var`."""
-    return required(x).var(dim, correction, keepdim)
+    return required(x).var(dim, correction, keepdim, unbiased)
 
 
-def std(x: Tensor, dim: Any = None, correction: int = 1, keepdim: bool = False) -> Tensor:
+def std(
+    x: Tensor,
+    dim: Any = None,
+    correction: int = 1,
+    keepdim: bool = False,
+    unbiased: bool | None = None,
+) -> Tensor:
     """See `Tensor.std`."""
-    return required(x).std(dim, correction, keepdim)
+    return required(x).std(dim, correction, keepdim, unbiased)
 
 
 def amax(x: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
@@ -297,14 +309,14 @@ def cumsum(x: Tensor, dim: int) -> Tensor:
     return required(x).cumsum(dim)
 
 
-def softmax(x: Tensor, dim: int) -> Tensor:
+def softmax(x: Tensor, dim: int, dtype: Any = None) -> Tensor:
     """See `Tensor.softmax`."""
-    return required(x).softmax(dim)
+    return required(x).softmax(dim, dtype)
 
 
-def log_softmax(x: Tensor, dim: int) -> Tensor:
+def log_softmax(x: Tensor, dim: int, dtype: Any = None) -> Tensor:
     """See `Tensor.log_softmax`."""
-    return required(x).log_softmax(dim)
+    return required(x).log_softmax(dim, dtype)
 
 
 def reshape(x: Tensor, shape: Any) -> Tensor:

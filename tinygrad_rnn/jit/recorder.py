@@ -327,7 +327,8 @@ class Recorder:
         groups = [group for group in self.groups if isinstance(group, dict)]
         outside |= {id(p): p for group in groups for p in group["params"]}
         for place, tensor in enumerate(self._arguments):
-            if id(tensor) in outside:
+            # A twin of what the caller gave can only be held by a module that the step made.
+            if id(tensor) in outside and id(tensor) in self._places:
                 self.fixed[place] = tensor
 
     def _refuse_overlaps(self) -> None:

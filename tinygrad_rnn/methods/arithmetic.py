@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad_rnn import ops
 from tinygrad_rnn.dtypes import get_default_dtype
-from tinygrad_rnn.errors import ArgumentError, DtypeError, ShapeError
+from tinygrad_rnn.errors import ArgumentError, DtypeError, ShapeError, UnsupportedError
 from tinygrad_rnn.methods.operand import Operand, binary, named, operand, same_type, unary
 from tinygrad_rnn.methods.shaping import Shaping
 
@@ -20,6 +20,8 @@ Scalar = bool | int | float
 
 class Arithmetic(Shaping):
     """Operators and functions of each element, with NumPy's broadcasting."""
+
+    __slots__ = ()
 
     def __add__(self, other: Any) -> Tensor:
         return binary(ops.add, self, other)
@@ -108,20 +110,29 @@ class Arithmetic(Shaping):
     def __invert__(self) -> Tensor:
         return self.apply(ops.invert, self)
 
-    def add(self, other: Any) -> Tensor:
-        """Return self + other."""
+    def add(self, other: Any, alpha: Scalar = 1) -> Tensor:
+        """Return self + alpha · other."""
+        other = other if alpha == 1 else other * alpha
         return named("add", binary(ops.add, self, other), other)
 
-    def sub(self, other: Any) -> Tensor:
-        """Return self - other."""
+    def sub(self, other: Any, alpha: Scalar = 1) -> Tensor:
+        """Return self - alpha · other."""
+        other = other if alpha == 1 else other * alpha
         return named("sub", binary(ops.sub, self, other), other)
 
     def mul(self, other: Any) -> Tensor:
         """Return self * other."""
         return named("mul", binary(ops.mul, self, other), other)
 
-    def div(self, other: Any) -> Tensor:
-        """Return self / other."""
+    def div(self, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+        """Return self / other; with `rounding_mode="floor"`, rounded down as by `//`."""
+        if rounding_mode == "floor":
+            return named("div", binary(ops.floor_divide, self, other), other)
+        if rounding_mode is not None:
+            raise UnsupportedError(
+                f"div rounds down (rounding_mode='floor') or not at all, not {rounding_mode!r}; "
+                "use floor() or ceil() on the quotient"
+            )
         return named("div", _divide(self, other), other)
 
     def neg(self) -> Tensor:

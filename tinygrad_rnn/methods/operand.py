@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from tinygrad_rnn import ops
-from tinygrad_rnn.arguments import Array, Shape, array_of
+from tinygrad_rnn.arguments import Array, Shape, array_of, sizes_of
+from tinygrad_rnn.devices import CPU, device, names_device, require_cpu
 from tinygrad_rnn.dtypes import (
     Dtype,
     bool_,
@@ -36,6 +37,8 @@ Int = int
 
 class Operand:
     """An array to which primitives can be applied."""
+
+    __slots__ = ()
 
     _array: Array
 
@@ -63,16 +66,42 @@ class Operand:
         """Element type."""
         return self._array.dtype
 
-    def to(self, dtype: Any) -> Tensor:
-        """Return it with another element type (a dtype, or a tensor of that type)."""
-        if isinstance(dtype, Operand):
-            dtype = dtype.dtype
-        elif isinstance(dtype, str) and dtype == "cpu":
-            return cast("Tensor", self)
-        dtype = dtype_of(dtype)
-        if dtype == self._array.dtype:
-            return cast("Tensor", self)
-        return self.apply(ops.cast, self, dtype=dtype)
+    @property
+    def device(self) -> device:
+        """Where it is: on the CPU."""
+        return CPU
+
+    def to(
+        self,
+        target: Any = None,
+        dtype: Any = None,
+        non_blocking: Bool = False,
+        copy: Bool = False,
+        *,
+        device: Any = None,
+    ) -> Tensor:
+        """Return it with another element type.
+
+        Args:
+            target: a type, a tensor of that type, or "cpu".
+            dtype: a type.
+            non_blocking: changes nothing.
+            copy: return a copy even where nothing changes.
+            device: "cpu".
+
+        Raises:
+            UnsupportedError: for another device.
+        """
+        if isinstance(target, Operand):
+            dtype = target.dtype
+        elif names_device(target):
+            require_cpu(target)
+        elif target is not None:
+            dtype = target
+        require_cpu(device)
+        if dtype is None or dtype_of(dtype) == self._array.dtype:
+            return self.clone() if copy else cast("Tensor", self)
+        return self.apply(ops.cast, self, dtype=dtype_of(dtype))
 
     def float(self) -> Tensor:
         """Return it as float32."""
@@ -106,9 +135,10 @@ class Operand:
         """Return self if it is contiguous, else a contiguous copy."""
         return cast("Tensor", self) if self._array.flags.c_contiguous else self.clone()
 
-    def new_zeros(self, shape: Shape) -> Tensor:
+    def new_zeros(self, *shape: Any, dtype: Any = None, device: Any = None) -> Tensor:
         """Return zeros of this tensor's type."""
-        return self._wrap(np.zeros(shape, self._array.dtype))
+        require_cpu(device)
+        return self._wrap(np.zeros(sizes_of(shape), dtype_of(dtype or self._array.dtype)))
 
 
 def operand(x: Any, like: Operand) -> Any:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from tinygrad_rnn import ops
 from tinygrad_rnn.arguments import Shape, axes_of, axis_of
 from tinygrad_rnn.dtypes import int64
-from tinygrad_rnn.errors import ArgumentError
+from tinygrad_rnn.errors import ArgumentError, ShapeError
 from tinygrad_rnn.methods.arithmetic import Arithmetic, where
 from tinygrad_rnn.methods.operand import Bool, Int, require_float
 from tinygrad_rnn.ops import Primitive
@@ -27,27 +27,51 @@ class MaxMin(NamedTuple):
 class Reductions(Arithmetic):
     """Methods that reduce or scan axes: `dim` is an axis, several, or None for all of them."""
 
-    def sum(self, dim: Any = None, keepdim: Bool = False) -> Tensor:
-        """Return the sum over axes (all of them by default)."""
+    __slots__ = ()
+
+    def sum(self, dim: Any = None, keepdim: Bool = False, dtype: Any = None) -> Tensor:
+        """Return the sum over axes (all of them by default), taken in `dtype` if one is given."""
+        if dtype is not None:
+            return self.to(dtype).sum(dim, keepdim)
         return self._summable()._reduce(ops.sum_, dim, keepdim)
 
-    def mean(self, dim: Any = None, keepdim: Bool = False) -> Tensor:
-        """Return the mean over axes; NaN over nothing."""
+    def mean(self, dim: Any = None, keepdim: Bool = False, dtype: Any = None) -> Tensor:
+        """Return the mean over axes, taken in `dtype` if one is given; NaN over nothing."""
+        if dtype is not None:
+            return self.to(dtype).mean(dim, keepdim)
         require_float(self, "mean")
         count = math.prod(self.shape[axis] for axis in axes_of(dim, self.ndim))
         return self.sum(dim, keepdim) * (1.0 / count if count else math.nan)
 
-    def var(self, dim: Any = None, correction: Int = 1, keepdim: Bool = False) -> Tensor:
-        """Return Σ(x - mean)² / (n - correction) over axes."""
+    def var(
+        self,
+        dim: Any = None,
+        correction: Int = 1,
+        keepdim: Bool = False,
+        unbiased: Bool | None = None,
+    ) -> Tensor:
+        """Return Σ(x - mean)² / (n - correction) over axes.
+
+        `unbiased` is the correction as a truth value; it may also stand in the place of `dim`.
+        """
         require_float(self, "var")
+        if isinstance(dim, bool):
+            dim, unbiased = None, dim
+        correction = correction if unbiased is None else int(unbiased)
         count = math.prod(self.shape[axis] for axis in axes_of(dim, self.ndim))
         divisor = count - correction
         centred = self - self.mean(dim, keepdim=True)
         return (centred * centred).sum(dim, keepdim) * (1.0 / divisor if divisor > 0 else math.nan)
 
-    def std(self, dim: Any = None, correction: Int = 1, keepdim: Bool = False) -> Tensor:
+    def std(
+        self,
+        dim: Any = None,
+        correction: Int = 1,
+        keepdim: Bool = False,
+        unbiased: Bool | None = None,
+    ) -> Tensor:
         """Return the square root of `var`."""
-        v = self.var(dim, correction, keepdim)
+        v = self.var(dim, correction, keepdim, unbiased)
         # The root has no slope at 0; 0 is the subgradient.
         flat = v == 0
         return where(flat, 0.0, where(flat, 1.0, v).sqrt())
@@ -127,15 +151,19 @@ class Reductions(Arithmetic):
             return self.unsqueeze(0).cumsum(dim).squeeze(0)
         return self.apply(ops.cumsum, self._summable(), axis=axis_of(dim, self.ndim))
 
-    def softmax(self, dim: Int) -> Tensor:
-        """Return eˣ / Σ eˣ along an axis."""
+    def softmax(self, dim: Int, dtype: Any = None) -> Tensor:
+        """Return eˣ / Σ eˣ along an axis, taken in `dtype` if one is given."""
+        if dtype is not None:
+            return self.to(dtype).softmax(dim)
         require_float(self, "softmax")
         if self.ndim == 0:
             return self.unsqueeze(0).softmax(dim).squeeze(0)
         return self.apply(ops.softmax, self, axis=axis_of(dim, self.ndim))
 
-    def log_softmax(self, dim: Int) -> Tensor:
-        """Return x - log Σ eˣ along an axis."""
+    def log_softmax(self, dim: Int, dtype: Any = None) -> Tensor:
+        """Return x - log Σ eˣ along an axis, taken in `dtype` if one is given."""
+        if dtype is not None:
+            return self.to(dtype).log_softmax(dim)
         require_float(self, "log_softmax")
         if self.ndim == 0:
             return self.unsqueeze(0).log_softmax(dim).squeeze(0)
@@ -162,10 +190,22 @@ class Reductions(Arithmetic):
         return MaxMin(values.squeeze(axis), indices.squeeze(axis))
 
     def sum_to_size(self, shape: Shape) -> Tensor:
-        """Sum over the axes along which `shape` was broadcast to this shape."""
-        extra = self.ndim - len(shape)
-        repeated = tuple(
-            i for i, n in enumerate(self.shape) if i < extra or (shape[i - extra] == 1 and n != 1)
-        )
-        summed = self._reduce(ops.sum_, repeated, True) if repeated else cast("Tensor", self)
-        return summed.reshape(shape) if extra else summed
+        """Sum over the axes along which `shape` was broadcast to this shape.
+
+        Raises:
+            ShapeError: if it cannot be broadcast to this shape.
+        """
+        lengths = self._array.shape
+        extra = len(lengths) - len(shape)
+        inner = []
+        for axis, n in enumerate(shape, start=extra):
+            if axis < 0 or n not in (1, lengths[axis]):
+                raise ShapeError(f"{tuple(shape)} cannot be broadcast to {lengths}")
+            if n != lengths[axis]:
+                inner.append(axis)
+        if not extra and not inner:
+            return cast("Tensor", self)
+        # In one sum. Only where axes stay, with length 1, do the new ones stay too, and have to go.
+        axes = (*range(extra), *inner)
+        summed = self.apply(ops.sum_, self, axis=axes, keepdims=bool(inner))
+        return summed.reshape(shape) if extra and inner else summed

@@ -9,7 +9,13 @@ import numpy as np
 
 from tinygrad_rnn import ops
 from tinygrad_rnn.arguments import axes_of, axis_of, positive, shape_of, sizes_of
-from tinygrad_rnn.errors import ArgumentError, DtypeError, OutOfRangeError, ShapeError
+from tinygrad_rnn.errors import (
+    ArgumentError,
+    DtypeError,
+    OutOfRangeError,
+    ShapeError,
+    UnsupportedError,
+)
 from tinygrad_rnn.methods.operand import Int, Operand
 
 if TYPE_CHECKING:
@@ -18,6 +24,8 @@ if TYPE_CHECKING:
 
 class Shaping(Operand):
     """Reshaping, transposing, joining back, slicing, indexing, gathering and scattering."""
+
+    __slots__ = ()
 
     @property
     def T(self) -> Tensor:  # noqa: N802 - PyTorch's and NumPy's name
@@ -45,9 +53,10 @@ class Shaping(Operand):
         middle = math.prod(self.shape[start : end + 1])
         return self.reshape((*self.shape[:start], middle, *self.shape[end + 1 :]))
 
-    def permute(self, *axes: Any) -> Tensor:
+    def permute(self, *axes: Any, dims: Any = None) -> Tensor:
         """Return the axes in another order."""
-        order = tuple(axis_of(axis, self.ndim) for axis in shape_of(axes))
+        given = axes if dims is None else (dims,)
+        order = tuple(axis_of(axis, self.ndim) for axis in shape_of(given))
         return self.apply(ops.permute, self, axes=order)
 
     def transpose(self, dim0: Int, dim1: Int) -> Tensor:
@@ -111,9 +120,8 @@ class Shaping(Operand):
         if isinstance(split_size, (int, np.integer)):
             if split_size < 1:
                 raise ArgumentError(f"split needs pieces of at least 1 element, not {split_size}")
-            sizes = tuple(
-                min(split_size, length - start) for start in range(0, max(length, 1), split_size)
-            )
+            whole, rest = divmod(length, int(split_size))
+            sizes = (split_size,) * whole + ((rest,) if rest or not whole else ())
         else:
             sizes = sizes_of((split_size,))
             if sum(sizes) != length:
@@ -128,9 +136,9 @@ class Shaping(Operand):
         length = self.shape[axis_of(dim, self.ndim)]
         return self.split(max(1, -(-length // chunks)), dim)
 
-    def flip(self, *dims: Any) -> Tensor:
+    def flip(self, *places: Any, dims: Any = None) -> Tensor:
         """Reverse the order along axes."""
-        axes = axes_of(shape_of(dims), self.ndim)
+        axes = axes_of(shape_of(places if dims is None else (dims,)), self.ndim)
         index = tuple(slice(None, None, -1) if i in axes else slice(None) for i in range(self.ndim))
         return self.apply(ops.getitem, self, index=index)
 
@@ -247,4 +255,22 @@ def split_index(x: Operand, index: Any) -> tuple[tuple[Any, ...], list[Any]]:
                 f"an index must be made of integers, slices, None, ... or integer and boolean "
                 f"tensors, not {type(part).__name__}"
             )
+    if arrays and any(isinstance(part, (int, np.integer)) for part in template):
+        _refuse_ambiguous(template)
     return tuple(template), arrays
+
+
+def _refuse_ambiguous(template: list[Any]) -> None:
+    """Raise UnsupportedError where NumPy and PyTorch put the axes of an index in other places."""
+    numbers = [isinstance(part, (int, np.integer)) for part in template]
+    arrays = [i for i, part in enumerate(template) if part is ops.ARRAY]
+    axes = [not number and i not in arrays for i, number in enumerate(numbers)]
+    picked = [i for i, axis in enumerate(axes) if not axis]
+    apart = any(axes[picked[0] : picked[-1]])
+    together = not any(axes[arrays[0] : arrays[-1]])
+    if apart and together and any(axes[: arrays[0]]):
+        raise UnsupportedError(
+            "an index that mixes a number and a tensor with a slice between them, such as "
+            "x[0, :, index], orders the axes in one way in NumPy and in another in PyTorch; take "
+            "the number first, x[0][:, index], and permute if need be"
+        )

@@ -7,7 +7,7 @@ of a full-size array of zeros for each.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -111,12 +111,17 @@ def _unbind(x: Any, axis: int) -> tuple[Any, ...]:
     return tuple(moved) if moved.ndim > 1 else tuple([moved[i, ...] for i in range(len(moved))])
 
 
-def _zeros_for_missing(g: Sequence[Value | None], shapes: Sequence[Shape]) -> list[Value]:
+def _zeros_for_missing(
+    g: Sequence[Value | None], shape_of: Callable[[int], Shape]
+) -> Sequence[Any]:
+    missing = [slot for slot, part in enumerate(g) if part is None]
+    if not missing:
+        return g
     some = next(part for part in g if part is not None)
-    return [
-        some.new_zeros(shape) if part is None else part
-        for part, shape in zip(g, shapes, strict=True)
-    ]
+    parts = list(g)
+    for slot in missing:
+        parts[slot] = some.new_zeros(shape_of(slot))
+    return parts
 
 
 def _without(shape: Shape, axis: int) -> Shape:
@@ -124,7 +129,7 @@ def _without(shape: Shape, axis: int) -> Shape:
 
 
 def _unbind_vjp(g: Any, out: None, x: Value, axis: int) -> Value:
-    parts = _zeros_for_missing(g, [_without(x.shape, axis)] * len(g))
+    parts = _zeros_for_missing(g, lambda slot: _without(x.shape, axis))
     return parts[0].apply(stack, *parts, axis=axis)
 
 
@@ -139,8 +144,9 @@ def _split(x: Any, sizes: tuple[int, ...], axis: int) -> tuple[Any, ...]:
 
 
 def _split_vjp(g: Any, out: None, x: Value, sizes: tuple[int, ...], axis: int) -> Value:
-    shapes = [(*x.shape[:axis], size, *x.shape[axis + 1 :]) for size in sizes]
-    parts = _zeros_for_missing(g, shapes)
+    parts = _zeros_for_missing(
+        g, lambda slot: (*x.shape[:axis], sizes[slot], *x.shape[axis + 1 :])
+    )
     return parts[0].apply(concatenate, *parts, axis=axis)
 
 

@@ -1,0 +1,163 @@
+"""Methods that overwrite: `x.op_(...)` is `x.assign(x.op(...))`, under PyTorch's names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tinygrad_rnn.arguments import probability
+from tinygrad_rnn.dtypes import float64
+from tinygrad_rnn.errors import ArgumentError
+from tinygrad_rnn.generator import Generator
+from tinygrad_rnn.methods import drawing
+from tinygrad_rnn.methods.arithmetic import Scalar
+from tinygrad_rnn.methods.composed import Composed
+from tinygrad_rnn.methods.operand import Int, require_float
+
+if TYPE_CHECKING:
+    from tinygrad_rnn.tensor import Tensor
+
+
+class InPlace(Composed):
+    """Each overwrites this tensor with the result of the method without the underscore."""
+
+    __slots__ = ()
+
+    def assign(self, value: Any) -> Tensor:
+        """Overwrite the numbers. Tensor says how."""
+        raise NotImplementedError
+
+    def copy_(self, source: Any, non_blocking: Any = False) -> Tensor:
+        """Overwrite with `source`, converting its type."""
+        if isinstance(source, Composed):
+            return self.assign(source.to(self.dtype))
+        return self.assign(source)
+
+    def zero_(self) -> Tensor:
+        """Overwrite with 0."""
+        return self.assign(0)
+
+    def fill_(self, value: Any) -> Tensor:
+        """Overwrite with one number."""
+        if isinstance(value, Composed):
+            if value.ndim:
+                raise ArgumentError(f"fill_ takes one number, not a tensor of shape {value.shape}")
+            return self.assign(value.to(self.dtype))
+        return self.assign(value)
+
+    def add_(self, other: Any, alpha: Scalar = 1) -> Tensor:
+        """Overwrite with `self + alpha * other`."""
+        return self.assign(self + (other if alpha == 1 else other * alpha))
+
+    def sub_(self, other: Any, alpha: Scalar = 1) -> Tensor:
+        """Overwrite with `self - alpha * other`."""
+        return self.assign(self - (other if alpha == 1 else other * alpha))
+
+    def mul_(self, other: Any) -> Tensor:
+        """Overwrite with `self * other`."""
+        return self.assign(self * other)
+
+    def div_(self, other: Any) -> Tensor:
+        """Overwrite with `self / other`."""
+        return self.assign(self / other)
+
+    def clamp_(self, min: Scalar | None = None, max: Scalar | None = None) -> Tensor:
+        """Overwrite with `clamp(min, max)`."""
+        return self.assign(self.clamp(min, max))
+
+    def clamp_min_(self, min: Scalar) -> Tensor:
+        """Overwrite with `clamp_min(min)`."""
+        return self.assign(self.clamp_min(min))
+
+    def clamp_max_(self, max: Scalar) -> Tensor:
+        """Overwrite with `clamp_max(max)`."""
+        return self.assign(self.clamp_max(max))
+
+    def neg_(self) -> Tensor:
+        """Overwrite with -self."""
+        return self.assign(-self)
+
+    def abs_(self) -> Tensor:
+        """Overwrite with the absolute value."""
+        return self.assign(self.abs())
+
+    def pow_(self, exponent: Any) -> Tensor:
+        """Overwrite with `self ** exponent`."""
+        return self.assign(self.pow(exponent))
+
+    def sqrt_(self) -> Tensor:
+        """Overwrite with the square root."""
+        return self.assign(self.sqrt())
+
+    def exp_(self) -> Tensor:
+        """Overwrite with e to the power of each element."""
+        return self.assign(self.exp())
+
+    def log_(self) -> Tensor:
+        """Overwrite with the natural logarithm."""
+        return self.assign(self.log())
+
+    def tanh_(self) -> Tensor:
+        """Overwrite with tanh."""
+        return self.assign(self.tanh())
+
+    def sigmoid_(self) -> Tensor:
+        """Overwrite with the sigmoid."""
+        return self.assign(self.sigmoid())
+
+    def relu_(self) -> Tensor:
+        """Overwrite with max(x, 0)."""
+        return self.assign(self.relu())
+
+    def lerp_(self, end: Tensor, weight: Any) -> Tensor:
+        """Overwrite with `lerp(end, weight)`."""
+        return self.assign(self.lerp(end, weight))
+
+    def addcmul_(self, a: Tensor, b: Tensor, value: Scalar = 1) -> Tensor:
+        """Overwrite with `addcmul(a, b, value)`."""
+        return self.assign(self.addcmul(a, b, value))
+
+    def addcdiv_(self, a: Tensor, b: Tensor, value: Scalar = 1) -> Tensor:
+        """Overwrite with `addcdiv(a, b, value)`."""
+        return self.assign(self.addcdiv(a, b, value))
+
+    def masked_fill_(self, mask: Tensor, value: Any) -> Tensor:
+        """Overwrite with `value` where `mask` holds."""
+        return self.assign(self.masked_fill(mask, value))
+
+    def scatter_(self, dim: Int, index: Tensor, src: Any) -> Tensor:
+        """Overwrite with `scatter(dim, index, src)`."""
+        return self.assign(self.scatter(dim, index, src))
+
+    def scatter_add_(self, dim: Int, index: Tensor, src: Tensor) -> Tensor:
+        """Overwrite with `scatter_add(dim, index, src)`."""
+        return self.assign(self.scatter_add(dim, index, src))
+
+    def index_add_(self, dim: Int, index: Tensor, source: Tensor, alpha: Scalar = 1) -> Tensor:
+        """Overwrite with `index_add(dim, index, source, alpha)`."""
+        return self.assign(self.index_add(dim, index, source, alpha))
+
+    def index_fill_(self, dim: Int, index: Tensor, value: Scalar) -> Tensor:
+        """Overwrite with `index_fill(dim, index, value)`."""
+        return self.assign(self.index_fill(dim, index, value))
+
+    def uniform_(
+        self, low: float = 0.0, high: float = 1.0, generator: Generator | None = None
+    ) -> Tensor:
+        """Overwrite with numbers equally distributed over [low, high)."""
+        require_float(self, "uniform_")
+        drawn = drawing.uniform(self.apply, self.shape, self.dtype, generator)
+        return self.assign(drawn * (high - low) + low)
+
+    def normal_(
+        self, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None
+    ) -> Tensor:
+        """Overwrite with numbers of a normal distribution."""
+        require_float(self, "normal_")
+        drawn = drawing.normal(self.apply, self.shape, self.dtype, generator)
+        return self.assign(drawn * std + mean)
+
+    def bernoulli_(self, p: float = 0.5, generator: Generator | None = None) -> Tensor:
+        """Overwrite with 1 with probability `p`, else 0."""
+        limit = probability(p)
+        drawn = drawing.uniform(self.apply, self.shape, float64, generator)
+        return self.assign((drawn < limit).to(self.dtype))

@@ -48,7 +48,16 @@ F.cross_entropy(x, i[:, 0].long(), ignore_index=2) | F.cross_entropy(x[0], i[0, 
 F.cross_entropy(x.reshape(1, 3, 4), i[:1].long()) | F.nll_loss(x.log_softmax(1), i[:, 0].long())
 F.nll_loss(x, i[:, 0].long(), weight=p[0].detach(), ignore_index=1) | F.embedding(i[:2], x)
 x % 1.5 | x.sign() * x | m.tril(x) | m.cat(m.split(x, 3, 1), 1) | x.float() * 2 | x.floor() + x
-x.ceil() * x | x.round() + x
+x.ceil() * x | x.round() + x | F.layer_norm(x, (4,)) | F.layer_norm(x, (4,), y[0], p[0], 0.1)
+F.layer_norm(x, (3, 4), p) | F.l1_loss(x, y) | F.huber_loss(x, y, delta=0.5)
+F.smooth_l1_loss(x, y) | F.smooth_l1_loss(x, y, beta=0.3)
+F.binary_cross_entropy(x.sigmoid(), y.sigmoid()) | F.binary_cross_entropy_with_logits(x, p)
+F.binary_cross_entropy_with_logits(x, y.sigmoid(), pos_weight=p[0].detach(), reduction="sum")
+F.kl_div(x, p, reduction="batchmean") | F.cross_entropy(x, p) | F.cosine_similarity(x, y)
+F.pairwise_distance(x, y) | F.normalize(x, dim=0) | F.triplet_margin_loss(x, y, p)
+F.cosine_embedding_loss(x, y, b[:, 0] * 2 - 1) | F.scaled_dot_product_attention(x, y, p)
+F.silu(x) | F.elu(x) | F.leaky_relu(x) | F.hardtanh(x) | F.softplus(x, 2.0, 1.0)
+F.pad(x, (1, 2), "constant", 3.0)
 """
 
 CONSTANT = """

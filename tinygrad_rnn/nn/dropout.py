@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tinygrad_rnn.arguments import probability
 from tinygrad_rnn.nn import functional
+from tinygrad_rnn.nn.functional.checks import refuse_in_place
 from tinygrad_rnn.nn.module import Module
 from tinygrad_rnn.tensor import Tensor
 
@@ -11,8 +12,9 @@ from tinygrad_rnn.tensor import Tensor
 class Dropout(Module):
     """In training, sets each element to 0 with probability p and divides the others by 1 - p."""
 
-    def __init__(self, p: float = 0.5) -> None:
+    def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
         super().__init__()
+        refuse_in_place(inplace, "Dropout")
         self.p = probability(p)
 
     def forward(self, x: Tensor) -> Tensor:

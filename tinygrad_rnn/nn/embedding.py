@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 from tinygrad_rnn.arguments import positive
 from tinygrad_rnn.context import no_grad
 from tinygrad_rnn.creation import empty
-from tinygrad_rnn.errors import ArgumentError
+from tinygrad_rnn.devices import require_cpu
+from tinygrad_rnn.errors import ArgumentError, DtypeError, ShapeError
 from tinygrad_rnn.nn import functional, init
+from tinygrad_rnn.nn.functional.layers import refuse_options
 from tinygrad_rnn.nn.module import Module, Parameter
 from tinygrad_rnn.tensor import Tensor
 
@@ -16,13 +18,22 @@ from tinygrad_rnn.tensor import Tensor
 class Embedding(Module):
     """y = weight[index]: a learned vector for each of V symbols.
 
+    `decoder.weight = embedding.weight`, where the decoder is `Linear(D, V)`, ties the two: there is
+    one parameter, counted and saved once, and its gradient is the sum of both uses (Press and Wolf,
+    2017, "Using the output embedding to improve language models").
+
     Args:
         num_embeddings: V.
         embedding_dim: D.
         padding_idx: an index whose vector is 0 and is not trained.
+        max_norm, norm_type, scale_grad_by_freq, sparse: not supported.
+        device: "cpu".
         dtype: float32 (default) or float64.
 
     Parameters: weight (V, D), N(0, 1).
+
+    Raises:
+        UnsupportedError: for what is not supported.
     """
 
     def __init__(
@@ -30,16 +41,50 @@ class Embedding(Module):
         num_embeddings: int,
         embedding_dim: int,
         padding_idx: int | None = None,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        sparse: bool = False,
+        *,
+        device: Any = None,
         dtype: Any = None,
+        _weight: Tensor | None = None,
     ) -> None:
         super().__init__()
+        require_cpu(device)
+        refuse_options(max_norm, scale_grad_by_freq, sparse)
         self.num_embeddings = positive(num_embeddings, "num_embeddings")
         self.embedding_dim = positive(embedding_dim, "embedding_dim")
         if padding_idx is not None and not -num_embeddings <= padding_idx < num_embeddings:
             raise ArgumentError(f"padding_idx {padding_idx} is none of {num_embeddings} rows")
         self.padding_idx = padding_idx
-        self.weight = Parameter(empty(num_embeddings, embedding_dim, dtype=dtype))
-        self.reset_parameters()
+        if _weight is None:
+            self.weight = Parameter(empty(num_embeddings, embedding_dim, dtype=dtype))
+            self.reset_parameters()
+        else:
+            self.weight = Parameter(_weight)
+
+    @classmethod
+    def from_pretrained(
+        cls, embeddings: Tensor, freeze: bool = True, padding_idx: int | None = None, **options: Any
+    ) -> Self:
+        """Return an embedding that holds a table (V, D), whose memory it shares.
+
+        Args:
+            embeddings: the table.
+            freeze: whether the table is not to be trained.
+            padding_idx: an index whose vector is not trained; it keeps its numbers.
+            options: those of Embedding.
+        """
+        if not isinstance(embeddings, Tensor) or not embeddings.is_floating_point():
+            kind = embeddings.dtype if isinstance(embeddings, Tensor) else type(embeddings).__name__
+            raise DtypeError(f"from_pretrained takes a floating tensor, not {kind}; see tensor()")
+        if embeddings.ndim != 2:
+            raise ShapeError(f"from_pretrained takes a table (V, D), not {embeddings.shape}")
+        rows, columns = embeddings.shape
+        made = cls(rows, columns, padding_idx, _weight=embeddings, **options)
+        made.weight.requires_grad = not freeze
+        return made
 
     def reset_parameters(self) -> None:
         """Draw the table anew."""

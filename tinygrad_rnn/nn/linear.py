@@ -7,6 +7,7 @@ from typing import Any
 
 from tinygrad_rnn.arguments import positive
 from tinygrad_rnn.creation import empty
+from tinygrad_rnn.devices import require_cpu
 from tinygrad_rnn.nn import functional, init
 from tinygrad_rnn.nn.module import Module, Parameter
 from tinygrad_rnn.tensor import Tensor
@@ -19,15 +20,22 @@ class Linear(Module):
         in_features: length of the last axis of x.
         out_features: length of the last axis of y.
         bias: whether to add b.
+        device: "cpu".
         dtype: float32 (default) or float64.
 
     Parameters: weight (out, in) and bias (out), both U(-1/√in, 1/√in).
     """
 
     def __init__(
-        self, in_features: int, out_features: int, bias: bool = True, dtype: Any = None
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        device: Any = None,
+        dtype: Any = None,
     ) -> None:
         super().__init__()
+        require_cpu(device)
         self.in_features = positive(in_features, "in_features")
         self.out_features = positive(out_features, "out_features")
         self.weight = Parameter(empty(out_features, in_features, dtype=dtype))

@@ -1,15 +1,24 @@
-"""Module: parameters, sub-modules and buffers by name, in the order in which they were declared."""
+"""Module: parameters, sub-modules and buffers by name, in the order in which they were declared.
+
+Also what goes over all of them: saving, modes, conversion, and hooks around `forward`.
+"""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
+import numpy as np
+
+from tinygrad_rnn.compatibility import missing
 from tinygrad_rnn.context import Scope, caller, no_grad, settings, state
+from tinygrad_rnn.creation import zeros_like
+from tinygrad_rnn.devices import names_device, require_cpu
 from tinygrad_rnn.dtypes import float32, float64, float_of
-from tinygrad_rnn.errors import ArgumentError, StateDictError
-from tinygrad_rnn.tensor import Tensor
+from tinygrad_rnn.errors import ArgumentError, StateDictError, UnsupportedError
+from tinygrad_rnn.nn import hooks
+from tinygrad_rnn.tensor import RemovableHook, Tensor
 
 _Self = TypeVar("_Self", bound="Module")
 
@@ -41,6 +50,18 @@ class IncompatibleKeys(NamedTuple):
     unexpected_keys: list[str]
 
 
+def _misfits(name: str, have: Tensor, want: Tensor) -> list[str]:
+    """Return what keeps one tensor from being overwritten with another."""
+    if have.shape != want.shape:
+        return [f"shape: {name} is {want.shape}, the given one {have.shape}"]
+    if have.dtype != want.dtype:
+        return [
+            f"type: {name} is {want.dtype}, the given one {have.dtype}; "
+            "convert the module with .float() or .double() first"
+        ]
+    return []
+
+
 class Module:
     """Base of layers and models.
 
@@ -53,7 +74,11 @@ class Module:
     _name: str = ""
     _parameters: dict[str, Parameter | None]
     _modules: dict[str, Module | None]
-    _buffers: dict[str, Tensor]
+    _buffers: dict[str, Tensor | None]
+    _unsaved: tuple[str, ...] = ()
+    # None as long as there are none, so that a call asks only once.
+    _hooks_before: hooks.Hooks | None = None
+    _hooks_after: hooks.Hooks | None = None
 
     def __init__(self) -> None:
         # Past our own __setattr__, which needs them.
@@ -75,7 +100,9 @@ class Module:
         # Inside our own layers the interesting line is the one that called them.
         state.site = caller() if type(self).__module__.startswith("tinygrad_rnn.") else None
         try:
-            return self.forward(*args, **kwargs)
+            if self._hooks_before is None or self._hooks_after is None:
+                return self.forward(*args, **kwargs)
+            return hooks.call(self, self._hooks_before, self._hooks_after, args, kwargs)
         finally:
             state.scope, state.site = scope, site
 
@@ -92,8 +119,7 @@ class Module:
         if isinstance(value, Parameter):
             self._register(self._parameters, name, value)
         elif isinstance(value, Module):
-            self._register(self._modules, name, value)
-            value._name = name
+            self.add_module(name, value)
         elif registers is not None and name in registers:
             if value is not None:
                 raise ArgumentError(
@@ -109,7 +135,7 @@ class Module:
                 )
             self._modules[name] = None
         elif registers is not None and name in self._buffers:
-            self.register_buffer(name, value)
+            self.register_buffer(name, value, name not in self._unsaved)
         else:
             object.__setattr__(self, name, value)
 
@@ -120,7 +146,7 @@ class Module:
                 if state.recorder is not None:
                     state.recorder.visits(self)
                 return held[name]
-        raise AttributeError(f"{type(self).__name__} has no attribute '{name}'")
+        raise missing("Module", name, self)
 
     def __delattr__(self, name: str) -> None:
         if not self._forget(name):
@@ -128,6 +154,11 @@ class Module:
 
     def _register(self, register: dict[str, Any], name: str, value: Any) -> None:
         """Declare a name; one that is declared keeps its place in the order."""
+        if not isinstance(name, str) or not name or "." in name:
+            raise ArgumentError(
+                f"{name!r} cannot be a name in {type(self).__name__}: it is a string without dots, "
+                "which separate the names in a path"
+            )
         settings.version += 1
         if name not in register:
             self._forget(name)
@@ -147,25 +178,97 @@ class Module:
         if parameter is None:
             self._register(self._parameters, name, None)
         elif isinstance(parameter, Parameter):
-            setattr(self, name, parameter)
+            self._register(self._parameters, name, parameter)
         else:
             raise ArgumentError(
                 f"'{name}' has to be a Parameter or None, not {type(parameter).__name__}"
             )
 
-    def register_buffer(self, name: str, tensor: Tensor) -> None:
-        """Declare a tensor that is saved with the module and is not trained."""
+    def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
+        """Declare a tensor that is not trained; None declares one that is switched off.
+
+        It is converted with the module and, if `persistent`, saved with it.
+        """
         if "_buffers" not in self.__dict__:
             raise ArgumentError(f"call super().__init__() in {type(self).__name__}.__init__ first")
-        if not isinstance(tensor, Tensor):
+        if tensor is not None and not isinstance(tensor, Tensor):
             raise ArgumentError(f"the buffer '{name}' is a Tensor, not {type(tensor).__name__}")
         self._register(self._buffers, name, tensor)
+        if persistent == (name in self._unsaved):
+            others = tuple(other for other in self._unsaved if other != name)
+            self._unsaved = others if persistent else (*others, name)
 
-    def add_module(self, name: str, module: Module) -> None:
-        """Declare a sub-module."""
-        if not isinstance(module, Module):
+    def add_module(self, name: str, module: Module | None) -> None:
+        """Declare a sub-module; None declares one that is switched off."""
+        if module is None:
+            self._register(self._modules, name, None)
+        elif isinstance(module, Module):
+            self._register(self._modules, name, module)
+            module._name = name
+        else:
             raise ArgumentError(f"'{name}' has to be a Module, not {type(module).__name__}")
-        setattr(self, name, module)
+
+    def register_module(self, name: str, module: Module | None) -> None:
+        """Declare a sub-module, as `add_module` does."""
+        self.add_module(name, module)
+
+    # ------------------------------------------------------------------ hooks
+
+    def register_forward_pre_hook(
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
+    ) -> RemovableHook:
+        """Call `hook(module, args)` before every `forward`; it may return other arguments.
+
+        Args:
+            hook: returns None, or what `forward` is to be called with: a tuple, or the only one.
+            prepend: call it before the hooks that are there already.
+            with_kwargs: call `hook(module, args, kwargs)`, which returns None or (args, kwargs).
+
+        Returns:
+            A handle whose `remove()` takes the hook away.
+        """
+        return hooks.add(self._hooks()[0], hook, with_kwargs, prepend)
+
+    def register_forward_hook(
+        self,
+        hook: Callable[..., Any],
+        *,
+        prepend: bool = False,
+        with_kwargs: bool = False,
+        always_call: bool = False,
+    ) -> RemovableHook:
+        """Call `hook(module, args, output)` after every `forward`; it may return another output.
+
+        Args:
+            hook: returns None, or what the call of the module is to return.
+            prepend: call it before the hooks that are there already.
+            with_kwargs: call `hook(module, args, kwargs, output)`.
+            always_call: not supported: a hook is not called when `forward` raises.
+
+        Returns:
+            A handle whose `remove()` takes the hook away.
+        """
+        if always_call:
+            raise UnsupportedError(
+                "hooks are not called when forward() raises; leave always_call out and use try"
+            )
+        return hooks.add(self._hooks()[1], hook, with_kwargs, prepend)
+
+    def register_full_backward_hook(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Raise UnsupportedError: gradients are watched on tensors."""
+        raise UnsupportedError(
+            "modules have no backward hooks; watch the gradient of a tensor instead: "
+            "module.register_forward_hook(lambda module, args, output: "
+            "output.register_hook(print) and None), or x.register_hook for that of an input"
+        )
+
+    register_full_backward_pre_hook = register_full_backward_hook
+    register_backward_hook = register_full_backward_hook
+
+    def _hooks(self) -> tuple[hooks.Hooks, hooks.Hooks]:
+        if self._hooks_before is None or self._hooks_after is None:
+            self._hooks_before, self._hooks_after = {}, {}
+        return self._hooks_before, self._hooks_after
 
     # ------------------------------------------------------------------ walking
 
@@ -180,21 +283,34 @@ class Module:
         for _, module in self.named_children():
             yield module
 
-    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
-        """Yield this module and all below it, each once, with their paths."""
-        seen: set[int] = set()
+    def named_modules(
+        self,
+        memo: set[Module] | None = None,
+        prefix: str = "",
+        remove_duplicate: bool = True,
+    ) -> Iterator[tuple[str, Module]]:
+        """Yield this module and all below it, with their paths.
+
+        Args:
+            memo: modules to leave out; those found are added.
+            prefix: the path of this module.
+            remove_duplicate: yield a module that stands at several places only at the first.
+        """
+        if memo is not None and not isinstance(memo, set):
+            raise ArgumentError(f"memo is a set of modules, not {memo!r}; see prefix=")
+        seen = set() if memo is None else memo
         stack = [(prefix, self)]
         while stack:
             path, module = stack.pop()
-            if id(module) in seen:
+            if remove_duplicate and module in seen:
                 continue
-            seen.add(id(module))
+            seen.add(module)
             yield path, module
             below = [(f"{path}.{n}" if path else n, m) for n, m in module.named_children()]
             stack.extend(reversed(below))
 
     def modules(self) -> Iterator[Module]:
-        """Yield this module and all below it."""
+        """Yield this module and all below it, each once."""
         for _, module in self.named_modules():
             yield module
 
@@ -206,23 +322,76 @@ class Module:
         for name, module in self.named_children():
             yield from module._places(register, f"{prefix}{name}.")
 
-    def named_parameters(self, prefix: str = "") -> Iterator[tuple[str, Parameter]]:
-        """Yield every parameter once, with its path, in the order of declaration."""
+    def _named(
+        self, register: str, prefix: str, recurse: bool, remove_duplicate: bool
+    ) -> Iterator[tuple[str, Any]]:
         seen: set[int] = set()
-        for place in self._places("_parameters", f"{prefix}." if prefix else ""):
-            if id(place.tensor) not in seen:
-                seen.add(id(place.tensor))
-                yield place.name, place.tensor  # type: ignore[misc]
+        for place in self._places(register):
+            inner = "." in place.name
+            if (inner and not recurse) or (remove_duplicate and id(place.tensor) in seen):
+                continue
+            seen.add(id(place.tensor))
+            yield (f"{prefix}.{place.name}" if prefix else place.name), place.tensor
 
-    def parameters(self) -> Iterator[Parameter]:
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Parameter]]:
+        """Yield every parameter with its path, in the order of declaration.
+
+        Args:
+            prefix: the path of this module.
+            recurse: include those of the modules below.
+            remove_duplicate: yield a shared parameter only at the first of its places.
+        """
+        return self._named("_parameters", prefix, recurse, remove_duplicate)
+
+    def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
         """Yield every parameter once, in the order of declaration."""
-        for _, parameter in self.named_parameters():
+        for _, parameter in self.named_parameters(recurse=recurse):
             yield parameter
 
-    def named_buffers(self) -> Iterator[tuple[str, Tensor]]:
-        """Yield every buffer with its path."""
-        for place in self._places("_buffers"):
-            yield place.name, place.tensor
+    def named_buffers(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Tensor]]:
+        """Yield every buffer with its path; for arguments see `named_parameters`."""
+        return self._named("_buffers", prefix, recurse, remove_duplicate)
+
+    def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
+        """Yield every buffer once, in the order of declaration."""
+        for _, buffer in self.named_buffers(recurse=recurse):
+            yield buffer
+
+    def get_submodule(self, target: str) -> Module:
+        """Return the module at a path such as "encoder.layers.0"; "" is this one."""
+        found = self
+        for name in target.split(".") if target else ():
+            below = found._modules.get(name)
+            if below is None:
+                raise ArgumentError(
+                    f"{type(self).__name__} has no module '{target}': {type(found).__name__} holds "
+                    + (", ".join(found._modules) or "none")
+                )
+            found = below
+        return found
+
+    def get_parameter(self, target: str) -> Parameter:
+        """Return the parameter at a path such as "encoder.weight"."""
+        return self._get("_parameters", target)  # type: ignore[return-value]
+
+    def get_buffer(self, target: str) -> Tensor:
+        """Return the buffer at a path such as "norm.mean"."""
+        return self._get("_buffers", target)
+
+    def _get(self, register: str, target: str) -> Tensor:
+        names = []
+        for place in self._places(register):
+            if place.name == target:
+                return place.tensor
+            names.append(place.name)
+        raise ArgumentError(
+            f"{type(self).__name__} has no '{target}' among its {register.removeprefix('_')}: "
+            + (", ".join(names) or "there are none")
+        )
 
     def parameter_count(self) -> int:
         """Return the number of trainable and frozen numbers, shared ones counted once."""
@@ -230,24 +399,45 @@ class Module:
 
     # ------------------------------------------------------------------ saving
 
-    def state_dict(self) -> OrderedDict[str, Tensor]:
-        """Return every parameter and buffer by name. They share memory with the module."""
-        places = [*self._places("_parameters"), *self._places("_buffers")]
-        return OrderedDict((place.name, place.tensor.detach()) for place in places)
+    def _saved(self) -> list[Place]:
+        buffers = [p for p in self._places("_buffers") if p.key not in p.owner._unsaved]
+        return [*self._places("_parameters"), *buffers]
+
+    def state_dict(self, *, prefix: str = "", keep_vars: bool = False) -> OrderedDict[str, Tensor]:
+        """Return every parameter and persistent buffer by name. They share memory with the module.
+
+        Args:
+            prefix: put in front of every name.
+            keep_vars: return the parameters themselves, not detached.
+        """
+        return OrderedDict(
+            (prefix + place.name, place.tensor if keep_vars else place.tensor.detach())
+            for place in self._saved()
+        )
 
     def load_state_dict(
-        self, state_dict: Mapping[str, Any], strict: bool = True
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
     ) -> IncompatibleKeys:
         """Overwrite parameters and buffers with tensors or arrays of the same names.
 
+        A tensor that the module holds under several names may be given under one of them.
+
         Raises:
-            StateDictError: lists every missing and unexpected name (unless `strict` is False) and
-                every difference in shape or type. Nothing has been changed then.
+            StateDictError: lists every missing and unexpected name (unless `strict` is False),
+                every difference in shape or type, and names of one tensor that are given different
+                numbers. Nothing has been changed then.
+            UnsupportedError: for `assign`.
         """
+        if assign:
+            raise UnsupportedError(
+                "load_state_dict overwrites the parameters that are there; for other objects set "
+                "the attributes, and for another type convert the module first"
+            )
         if not isinstance(state_dict, Mapping):
             raise ArgumentError(f"a state dict maps names to tensors, not {state_dict!r}")
-        places = {p.name: p for p in (*self._places("_parameters"), *self._places("_buffers"))}
-        missing = [name for name in places if name not in state_dict]
+        places = {place.name: place for place in self._saved()}
+        given = {id(place.tensor): n for n, place in places.items() if n in state_dict}
+        missing = [n for n, place in places.items() if id(place.tensor) not in given]
         unexpected = [name for name in state_dict if name not in places]
         problems = []
         if strict:
@@ -258,21 +448,18 @@ class Module:
             if name in state_dict:
                 value = state_dict[name]
                 new[name] = value.detach() if isinstance(value, Tensor) else Tensor(value)
-                have, want = new[name], place.tensor
-                if have.shape != want.shape:
-                    problems.append(f"shape: {name} is {want.shape}, the given one {have.shape}")
-                elif have.dtype != want.dtype:
-                    problems.append(
-                        f"type: {name} is {want.dtype}, the given one {have.dtype}; "
-                        "convert the module with .float() or .double() first"
-                    )
+                problems += _misfits(name, new[name], place.tensor)
+        for name, value in new.items():
+            last = given[id(places[name].tensor)]
+            if name != last and not np.array_equal(value._array, new[last]._array, equal_nan=True):
+                problems.append(f"shared: {name} and {last} are one tensor, but given two")
         if problems:
             raise StateDictError(
                 f"the state dict does not fit {type(self).__name__}:\n  " + "\n  ".join(problems)
             )
         with no_grad():
-            for name, value in new.items():
-                places[name].tensor.assign(value)
+            for name in given.values():
+                places[name].tensor.assign(new[name])
         return IncompatibleKeys(missing, unexpected)
 
     # ------------------------------------------------------------------ modes
@@ -294,10 +481,13 @@ class Module:
             parameter.requires_grad = requires_grad
         return self
 
-    def zero_grad(self) -> None:
-        """Forget the gradients of all parameters."""
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients of all parameters; or set those that there are to 0."""
         for parameter in self.parameters():
-            parameter.grad = None
+            if set_to_none:
+                parameter.grad = None
+            elif parameter.grad is not None:
+                parameter.grad = zeros_like(parameter.grad)
 
     def apply(self: _Self, function: Callable[[Module], Any]) -> _Self:
         """Call `function` on every module below this one, then on this one."""
@@ -306,10 +496,33 @@ class Module:
         function(self)
         return self
 
-    def to(self: _Self, dtype: Any) -> _Self:
-        """Convert floating parameters and buffers to float32 or float64."""
-        if isinstance(dtype, str) and dtype == "cpu":
-            return self
+    def to(
+        self: _Self,
+        *target: Any,
+        device: Any = None,
+        dtype: Any = None,
+        non_blocking: bool = False,
+    ) -> _Self:
+        """Convert floating parameters and buffers to float32 or float64.
+
+        Args:
+            target: a type, a tensor of that type, or "cpu".
+            device: "cpu".
+            dtype: a type.
+            non_blocking: changes nothing.
+
+        Raises:
+            UnsupportedError: for another device.
+        """
+        for one in target:
+            if names_device(one):
+                require_cpu(one)
+            else:
+                dtype = one.dtype if isinstance(one, Tensor) else one
+        require_cpu(device)
+        return self if dtype is None else self._convert(dtype)
+
+    def _convert(self: _Self, dtype: Any) -> _Self:
         wanted = float_of(dtype)
         for register in ("_parameters", "_buffers"):
             for place in self._places(register):
@@ -321,11 +534,31 @@ class Module:
 
     def double(self: _Self) -> _Self:
         """Convert to float64."""
-        return self.to(float64)
+        return self._convert(float64)
 
     def float(self: _Self) -> _Self:
         """Convert to float32."""
-        return self.to(float32)
+        return self._convert(float32)
+
+    def cpu(self: _Self) -> _Self:
+        """Return self: everything is on the CPU."""
+        return self
+
+    def cuda(self, device: Any = None) -> None:
+        """Raise UnsupportedError: everything is on the CPU."""
+        require_cpu("cuda")
+
+    def half(self) -> NoReturn:
+        """Raise UnsupportedError: there are float32 and float64."""
+        raise UnsupportedError("modules are float32 or float64; use .float() or .double()")
+
+    bfloat16 = half
+
+    def type(self, dst_type: Any) -> NoReturn:
+        """Raise UnsupportedError: integer buffers keep their type."""
+        raise UnsupportedError(
+            "type() would convert integer buffers too; use .to(dtype) for what is floating"
+        )
 
     # ------------------------------------------------------------------ reading
 

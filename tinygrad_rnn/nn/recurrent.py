@@ -1,23 +1,42 @@
-"""Unrolling a cell over time: one wrapper for the built-in cells and for anyone's own.
+"""Layers of recurrent cells: one wrapper for the built-in cells and for anyone's own.
 
-The graph of a sequence is the cell's graph once a step. Backpropagation through time is nothing
-more than `backward` through it.
+It arranges cells in layers and directions, lays inputs and states out, and says what happens
+between steps and between layers. The steps themselves are `unrolling`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tinygrad_rnn.arguments import positive, probability
-from tinygrad_rnn.context import Scope, quiet, state
-from tinygrad_rnn.creation import zeros
-from tinygrad_rnn.errors import ArgumentError, DtypeError, ShapeError, UnsupportedError
+from tinygrad_rnn.context import state as context
+from tinygrad_rnn.creation import ones
+from tinygrad_rnn.devices import require_cpu
+from tinygrad_rnn.errors import ArgumentError, DtypeError, ShapeError
 from tinygrad_rnn.functions import cat, stack
+from tinygrad_rnn.methods.arithmetic import where
 from tinygrad_rnn.nn import functional
+from tinygrad_rnn.nn.attention import Attention
 from tinygrad_rnn.nn.cells import GatedCell, GRUCell, LSTMCell, RNNCell
-from tinygrad_rnn.nn.module import Module, Place
-from tinygrad_rnn.nn.state import State, map_state, state_tensors
+from tinygrad_rnn.nn.layout import Layout, choices
+from tinygrad_rnn.nn.module import Module, Parameter, Place
+from tinygrad_rnn.nn.recording import Observation, observe
+from tinygrad_rnn.nn.state import State, map_state, named_tensors, state_tensors
+from tinygrad_rnn.nn.unrolling import (
+    Padding,
+    Reading,
+    Reset,
+    Rule,
+    StateDropout,
+    Zoneout,
+    begun_anew,
+    initial_state,
+    output_size,
+    unroll,
+)
+from tinygrad_rnn.nn.utils.rnn import PackedSequence, pad_packed_sequence
 from tinygrad_rnn.tensor import Tensor
 
 
@@ -26,19 +45,32 @@ class Recurrent(Module):
 
     Args:
         cells: a cell; or a sequence of cells, one a layer (with `bidirectional`, a forward and a
-            backward one a layer); or a function that makes a cell for a given input size, called
-            for every layer and direction.
+            backward one a layer), which may be of different kinds; or a function that makes a cell
+            for a given input size, called for every layer and direction.
         input_size: length of x_t; needed where `cells` is a function.
         num_layers: number of layers; counted from `cells` where that is a sequence.
         bidirectional: run a second cell from the last step to the first in each layer, and join
             both outputs.
         batch_first: take and return (B, T, ...) instead of (T, B, ...). States stay as they are.
         dropout: probability with which outputs between layers are dropped in training.
+        input_dropout: the same for the input of the first layer.
+        output_dropout: the same for the outputs of the last layer.
+        variational: let these three use one mask for all steps (Gal and Ghahramani, 2016).
+        recurrent_dropout: dropout on h as the cell reads it, one mask for all steps.
+        zoneout: probability with which a number of the state keeps its old value, for all tensors
+            of the state or one for each, as (z_h, z_c) (Krueger et al., 2016).
+        weight_drop: probability with which the numbers of the hidden-to-hidden weights are dropped,
+            one mask a call (Merity et al., 2017); or probabilities by parameter name.
+        residual: add the input of every layer after the first to its output.
+        learn_initial_state: make the state before the first step a parameter of each cell.
+        attention: read from a `memory` at each step: the first layer's cells get [x_t, context],
+            with h of the step before as the query.
 
     A cell is a module that maps `(x_t, state)` to `(output, state)`. Its `initial_state(batch)`
     gives the state before the first step; a cell with `hidden_size` and no such method starts from
     zeros (batch, hidden_size). A cell may split itself into `project(x)`, which is then computed
-    for all steps at once, and `step(projected_t, state)`.
+    for all steps at once, and `step(projected_t, state)`. What it hands to `nn.record` can be asked
+    for.
 
     Parameters appear under the cell's names with the layer appended, as PyTorch's do:
     `weight_ih_l0`, `weight_ih_l0_reverse`, `weight_ih_l1`, ...
@@ -52,26 +84,65 @@ class Recurrent(Module):
         bidirectional: bool = False,
         batch_first: bool = False,
         dropout: float = 0.0,
+        *,
+        input_dropout: float = 0.0,
+        output_dropout: float = 0.0,
+        variational: bool = False,
+        recurrent_dropout: float = 0.0,
+        zoneout: float | Sequence[float] = 0.0,
+        weight_drop: float | Mapping[str, float] = 0.0,
+        residual: bool = False,
+        learn_initial_state: bool = False,
+        attention: Attention | None = None,
     ) -> None:
         super().__init__()
+        # First, because attributes with a layer in their name are looked up in the cells.
+        self._names: list[str] = []
+        self.attention = None
         self.bidirectional = bool(bidirectional)
         self.batch_first = bool(batch_first)
         self.dropout = probability(dropout)
+        self.input_dropout = probability(input_dropout)
+        self.output_dropout = probability(output_dropout)
+        self.variational = bool(variational)
+        self.recurrent_dropout = probability(recurrent_dropout)
+        rates = zoneout if isinstance(zoneout, Sequence) else (zoneout,)
+        self.zoneout = tuple(probability(rate) for rate in rates)
+        self.residual = bool(residual)
+        self.learn_initial_state = bool(learn_initial_state)
         self.num_directions = 2 if bidirectional else 1
-        made = self._make(cells, input_size, positive(num_layers, "num_layers"))
+        if attention is not None and not isinstance(attention, Attention):
+            raise DtypeError(
+                f"attention is one of nn's attention modules, not {type(attention).__name__}"
+            )
+        read = 0 if attention is None else attention.memory_size
+        made = self._make(cells, input_size, positive(num_layers, "num_layers"), read)
         self.num_layers = len(made) // self.num_directions
         for i, cell in enumerate(made):
             layer, backward = divmod(i, self.num_directions)
-            self.add_module(f"l{layer}" + ("_reverse" if backward else ""), cell)
-        shapes = {tuple(s.shape for s in state_tensors(initial_state(cell, 1))) for cell in made}
+            self._names.append(f"l{layer}" + ("_reverse" if backward else ""))
+            self.add_module(self._names[-1], cell)
+        self.attention = attention
+        starts = [initial_state(cell, 1) for cell in made]
         # States of one shape are stacked, as PyTorch does; others stay a tuple, one a cell.
+        shapes = {tuple(s.shape for s in state_tensors(start)) for start in starts}
         self._stacks_states = len(shapes) == 1
+        if learn_initial_state:
+            for label, start in zip(self._names, starts, strict=True):
+                for name, s in named_tensors(start).items():
+                    # Past __setattr__, which looks names with a layer up in the cells.
+                    key = f"initial_{name}_{label}"
+                    self._register(self._parameters, key, Parameter(s.squeeze(0).clone()))
+        self.weight_drop = self._weights_to_drop(weight_drop)
+        if residual:
+            self._check_residual()
 
     def _make(
         self,
         cells: Module | Sequence[Module] | Callable[[int], Module],
         input_size: int | None,
         num_layers: int,
+        read: int,
     ) -> list[Module]:
         if isinstance(cells, Module):
             made = [cells]
@@ -81,9 +152,10 @@ class Recurrent(Module):
             if input_size is None:
                 raise ArgumentError("input_size is needed where cells are made by a function")
             made = []
+            size = input_size + read
             for _ in range(num_layers):
-                layer = [cells(input_size) for _ in range(self.num_directions)]
-                input_size = sum(_output_size(cell) for cell in layer)
+                layer = [cells(size) for _ in range(self.num_directions)]
+                size = sum(output_size(cell) for cell in layer)
                 made += layer
         if not made or len(made) % self.num_directions:
             raise ArgumentError(
@@ -96,9 +168,32 @@ class Recurrent(Module):
                 raise DtypeError(f"a cell is a Module, not {type(cell).__name__}")
         return made
 
+    def _check_residual(self) -> None:
+        cells, n = self.cells(), self.num_directions
+        sizes = [sum(output_size(c) for c in cells[i : i + n]) for i in range(0, len(cells), n)]
+        if len(set(sizes)) > 1:
+            raise ShapeError(
+                f"residual connections add equal sizes, but the layers put out {sizes} features"
+            )
+
+    def _weights_to_drop(self, weight_drop: float | Mapping[str, float]) -> dict[str, float]:
+        if isinstance(weight_drop, Mapping):
+            rates = {name: probability(rate) for name, rate in weight_drop.items()}
+        else:
+            rates = {"weight_hh": weight_drop} if probability(weight_drop) else {}
+        for cell in self.cells():
+            for name in rates:
+                if cell._parameters.get(name) is None:
+                    raise ArgumentError(
+                        f"weight_drop names '{name}', which is no parameter of "
+                        f"{type(cell).__name__}; it has {list(cell._parameters)}. Name others: "
+                        "weight_drop={'name': probability}"
+                    )
+        return rates
+
     def cells(self) -> list[Module]:
         """Return the cells: layer by layer, forward before backward."""
-        return list(self.children())
+        return [self._modules[label] for label in self._names]  # type: ignore[misc]
 
     def initial_state(self, batch: int, dtype: Any = None) -> State:
         """Return the state before the first step, in the form that calling takes and returns.
@@ -109,8 +204,33 @@ class Recurrent(Module):
         if dtype is None:
             parameter = next(self.parameters(), None)
             dtype = None if parameter is None else parameter.dtype
-        states = [initial_state(cell, batch, dtype) for cell in self.cells()]
-        return self._packed(states)
+        return self._packed(self._starts(batch, dtype))
+
+    def reset_state(self, state: State, rows: Any) -> State:
+        """Return a carried state that starts anew in some rows: `rows` (B,), True where it does."""
+        chosen = choices(rows, "rows")
+        starts = self._starts(len(chosen), state_tensors(state)[0].dtype)
+        states = self._unpacked(state, starts)
+        return self._packed(
+            [begun_anew(s, start, chosen) for s, start in zip(states, starts, strict=True)]
+        )
+
+    def _starts(self, batch: int, dtype: Any) -> list[State]:
+        """Return every cell's state before the first step."""
+        starts = [initial_state(cell, batch, dtype) for cell in self.cells()]
+        if not self.learn_initial_state:
+            return starts
+        learned = []
+        for label, start in zip(self._names, starts, strict=True):
+            names = iter(named_tensors(start))
+
+            def begun(s: Tensor, label: str = label, names: Iterator[str] = names) -> Tensor:
+                begin = self._parameters[f"initial_{next(names)}_{label}"]
+                assert begin is not None
+                return begin.expand(s.shape)
+
+            learned.append(map_state(begun, start))
+        return learned
 
     def _packed(self, states: Sequence[State]) -> State:
         if self._stacks_states:
@@ -119,51 +239,193 @@ class Recurrent(Module):
 
     # ------------------------------------------------------------------ computing
 
-    def forward(self, x: Tensor, initial: State = None) -> tuple[Tensor, State]:
+    def forward(
+        self,
+        x: Tensor | PackedSequence,
+        initial: State = None,
+        *,
+        lengths: Any = None,
+        mask: Any = None,
+        reset: Any = None,
+        memory: Tensor | None = None,
+        memory_mask: Any = None,
+        record: bool = False,
+    ) -> Any:
         """Run over a sequence.
 
         Args:
-            x: (T, B, in), or (B, T, in) with `batch_first`; or (T, in) for a single sequence.
-            initial: state before the first step, each tensor (layers * directions, B, H); zeros if
-                None. Cells whose states differ in shape take a tuple with one state a cell.
+            x: (T, B, in), or (B, T, in) with `batch_first`; or (T, in) for a single sequence; or a
+                PackedSequence.
+            initial: state before the first step, each tensor (layers * directions, B, H); zeros
+                (or what was learned) if None. Cells whose states differ in shape take a tuple with
+                one state a cell.
+            lengths: (B,) integers 0 ... T, the steps of each row; the rest, at the end, is padding.
+            mask: booleans laid out as (T, B), or (B, T) with `batch_first`: True at real steps, in
+                any pattern. Where there is no step the state stays as it is and the output is 0,
+                so that the result is that of each sequence alone.
+            reset: booleans: (B,) for rows that start anew instead of from `initial`, or laid out as
+                `mask`, True at steps before which the state starts anew.
+            memory: what `attention` reads, (S, B, D), or (B, S, D) with `batch_first`.
+            memory_mask: which of it may be read, (S, B) or (B, S); all of it if None.
+            record: also return what every cell named at every step.
 
         Returns:
             The last layer's outputs (T, B, directions * H), laid out as x, and the final states,
-            in the form of `initial`: pass them on to continue the sequence.
+            in the form of `initial`: pass them on to continue the sequence. With `record` also
+            `{"l0": {"h": (T, B, H), "i": ..., "output": ...}, "l0_reverse": ..., "l1": ...}`:
+            states, outputs, and what the cells handed to `nn.record`.
         """
+        if isinstance(x, PackedSequence):
+            if lengths is not None or mask is not None:
+                raise ArgumentError("a PackedSequence has its own lengths; pass no others")
+            layout = Layout(batch_first=False, single=False)
+            steps, lengths = pad_packed_sequence(x)
+        else:
+            layout = Layout.of(x, self.batch_first, type(self).__name__)
+            steps = layout.time_major(x)
+        self._check_features(steps)
+        real = layout.real_steps(steps, lengths, mask)
+        starts = self._starts(steps.shape[1], steps.dtype)
+        if layout.single:
+            initial = map_state(lambda s: s.unsqueeze(self._batch_axis), initial)
+        states = self._unpacked(initial, starts)
+        begins = None if reset is None else layout.begins(steps, reset)
+        if begins is not None and begins.ndim == 1:
+            states = [begun_anew(s, s0, begins) for s, s0 in zip(states, starts, strict=True)]
+            begins = None
+        reading = self._reading(layout, steps, memory, memory_mask)
+        if real is not None:
+            # What stands in the padding, NaN included, must not reach a gradient either.
+            steps = where(real.unsqueeze(-1), steps, 0.0)
+        with contextlib.ExitStack() as watch:
+            seen = watch.enter_context(observe()) if record else None
+            outputs, finals = self._run(steps, states, starts, real, begins, reading)
+        if real is not None:
+            outputs = where(real.unsqueeze(-1), outputs, 0.0)
+        final = self._packed(finals)
+        if layout.single:
+            final = map_state(lambda s: s.squeeze(self._batch_axis), final)
+        result: Any = layout.restored(outputs)
+        if isinstance(x, PackedSequence):
+            result = x.with_steps(outputs)
+        return (result, final) if seen is None else (result, final, self._recording(seen, layout))
+
+    def _run(
+        self,
+        x: Tensor,
+        states: Sequence[State],
+        starts: Sequence[State],
+        real: Tensor | None,
+        begins: Tensor | None,
+        reading: Reading | None,
+    ) -> tuple[Tensor, list[State]]:
+        """Return the outputs of the last layer, and every cell's final state."""
         cells = self.cells()
-        if x.ndim not in (2, 3):
-            layout = "(batch, time, features)" if self.batch_first else "(time, batch, features)"
-            raise ShapeError(
-                f"{type(self).__name__} takes {layout} or (time, features), not shape {x.shape}"
-            )
-        single = x.ndim == 2
-        batch_axis = 1 if self._stacks_states else 0
-        if single:
-            x = x.unsqueeze(1)
-            initial = map_state(lambda s: s.unsqueeze(batch_axis), initial)
-        elif self.batch_first:
-            x = x.transpose(0, 1)
-        self._check_features(x, cells[0])
-        states = self._unpacked(initial, cells, x.shape[1], x)
         finals: list[State] = []
         for layer in range(self.num_layers):
+            inputs = self._dropped(x, self.dropout if layer else self.input_dropout)
             outputs = []
             for direction in range(self.num_directions):
-                i = layer * self.num_directions + direction
-                output, final = unroll(cells[i], x, states[i], reverse=direction == 1)
+                i = len(finals)
+                rules = self._rules(states[i], starts[i], real, begins, direction, x.shape[0])
+                with self._weights_dropped(cells[i]):
+                    output, final = unroll(
+                        cells[i],
+                        inputs,
+                        states[i],
+                        reverse=direction == 1,
+                        rules=rules,
+                        reading=None if layer else reading,
+                    )
                 outputs.append(output)
                 finals.append(final)
-            x = outputs[0] if len(outputs) == 1 else cat(outputs, -1)
-            if layer + 1 < self.num_layers:
-                x = functional.dropout(x, self.dropout, self.training)
-        final = self._packed(finals)
-        if single:
-            return x.squeeze(1), map_state(lambda s: s.squeeze(batch_axis), final)
-        return (x.transpose(0, 1) if self.batch_first else x), final
+            joined = outputs[0] if len(outputs) == 1 else cat(outputs, -1)
+            x = joined + x if self.residual and layer else joined
+        return self._dropped(x, self.output_dropout), finals
 
-    def _check_features(self, x: Tensor, cell: Module) -> None:
-        wanted = getattr(cell, "input_size", None)
+    def _rules(
+        self,
+        state: State,
+        start: State,
+        real: Tensor | None,
+        begins: Tensor | None,
+        direction: int,
+        steps: int,
+    ) -> list[Rule]:
+        """Return what happens around the steps of one cell, in the order in which it does."""
+        rules: list[Rule] = []
+        if begins is not None:
+            rules.append(Reset(begins, start, reverse=direction == 1))
+        if self.training and self.recurrent_dropout:
+            rules.append(StateDropout(self.recurrent_dropout, state))
+        if any(self.zoneout):
+            rules.append(Zoneout(self.zoneout, state, steps, self.training))
+        if real is not None:
+            rules.append(Padding(real))
+        return rules
+
+    def _dropped(self, x: Tensor, p: float) -> Tensor:
+        if not self.training or p == 0.0 or not self.variational:
+            return functional.dropout(x, p, self.training)
+        return x * functional.dropout(ones(1, *x.shape[1:], dtype=x.dtype), p)
+
+    @contextlib.contextmanager
+    def _weights_dropped(self, cell: Module) -> Iterator[None]:
+        """Let a cell find its weights masked: what stands in `__dict__` is found first."""
+        rates = self.weight_drop if self.training else {}
+        try:
+            for name, rate in rates.items():
+                cell.__dict__[name] = functional.dropout(getattr(cell, name), rate)
+            yield
+        finally:
+            for name in rates:
+                cell.__dict__.pop(name, None)
+
+    def _reading(
+        self, layout: Layout, x: Tensor, memory: Tensor | None, mask: Any
+    ) -> Reading | None:
+        if self.attention is None:
+            if memory is not None:
+                raise ArgumentError(
+                    "there is no attention to read the memory with; make the layer with attention="
+                )
+            return None
+        if memory is None:
+            raise ArgumentError("the attention of this layer has nothing to read; pass memory=")
+        if not isinstance(memory, Tensor) or memory.ndim != (2 if layout.single else 3):
+            raise ShapeError(
+                f"memory is a tensor laid out as the input, not {getattr(memory, 'shape', memory)}"
+            )
+        memory = layout.time_major(memory)
+        if memory.shape[1:] != (x.shape[1], self.attention.memory_size):
+            raise ShapeError(
+                f"the memory is {self.attention.memory_size} features for each of {x.shape[1]} "
+                f"rows, not {memory.shape} as time, batch, features"
+            )
+        readable = None
+        if mask is not None:
+            readable = layout.step_choices(mask, memory, "memory_mask").transpose(0, 1)
+        return Reading(self.attention, memory.transpose(0, 1), readable)
+
+    def _recording(self, seen: Observation, layout: Layout) -> dict[str, dict[str, Tensor]]:
+        """Return what was named at each step, stacked over time, by cell and name."""
+        prefix = f"{context.scope.path}." if context.scope.path else ""
+        recording: dict[str, dict[str, Tensor]] = {label: {} for label in self._names}
+        for path, named in seen.values.items():
+            label, _, inner = path.removeprefix(prefix).partition(".")
+            for name, by_step in named.items():
+                stacked = stack([by_step[t] for t in sorted(s for s in by_step if s is not None)])
+                recording[label][f"{inner}.{name}" if inner else name] = layout.restored(stacked)
+        return recording
+
+    @property
+    def _batch_axis(self) -> int:
+        return 1 if self._stacks_states else 0
+
+    def _check_features(self, x: Tensor) -> None:
+        wanted = getattr(self.cells()[0], "input_size", None)
+        if wanted is not None and self.attention is not None:
+            wanted -= self.attention.memory_size
         if wanted is not None and x.shape[-1] != wanted:
             raise ShapeError(
                 f"{type(self).__name__} takes {wanted} features, the input has {x.shape[-1]} "
@@ -176,23 +438,20 @@ class Recurrent(Module):
                 "with .float(), or the module with .double()"
             )
 
-    def _unpacked(
-        self, initial: State, cells: Sequence[Module], batch: int, x: Tensor
-    ) -> list[State]:
+    def _unpacked(self, initial: State, starts: Sequence[State]) -> list[State]:
         """Return one state a cell, and check their shapes."""
-        zero = [initial_state(cell, batch, x.dtype) for cell in cells]
         if initial is None:
-            return zero
+            return list(starts)
         if not self._stacks_states:
-            if not isinstance(initial, (tuple, list)) or len(initial) != len(cells):
+            if not isinstance(initial, (tuple, list)) or len(initial) != len(starts):
                 raise ShapeError(
-                    f"the initial state needs one state for each of {len(cells)} cells"
+                    f"the initial state needs one state for each of {len(starts)} cells"
                 )
             states = list(initial)
         else:
-            wanted = [(len(cells), *s.shape) for s in state_tensors(zero[0])]
+            wanted = [(len(starts), *s.shape) for s in state_tensors(starts[0])]
             try:
-                matched = map_state(lambda _, s: s, zero[0], initial)
+                matched = map_state(lambda _, s: s, starts[0], initial)
             except ShapeError as error:
                 raise ShapeError(
                     f"{type(self).__name__} takes an initial state of {len(wanted)} tensor(s) with "
@@ -206,21 +465,26 @@ class Recurrent(Module):
                     f"...), not {given}{hint}"
                 )
             states = [
-                map_state(lambda _, s, i=i: s.select(0, i), zero[0], initial)
-                for i in range(len(cells))
+                map_state(lambda _, s, i=i: s.select(0, i), starts[0], initial)
+                for i in range(len(starts))
             ]
-        for given_state in states:
-            for s in state_tensors(given_state):
-                if s.dtype != x.dtype:
-                    raise DtypeError(f"the initial state is {s.dtype}, the input {x.dtype}")
+        for given_state, start in zip(states, starts, strict=True):
+            for s, s0 in zip(state_tensors(given_state), state_tensors(start), strict=True):
+                if s.dtype != s0.dtype:
+                    raise DtypeError(f"the initial state is {s.dtype}, the input {s0.dtype}")
         return states
 
     # ------------------------------------------------------------------ parameters by layer
 
     def _places(self, register: str, prefix: str = "") -> Iterator[Place]:
-        for suffix, cell in self.named_children():
+        for label, cell in zip(self._names, self.cells(), strict=True):
             for place in cell._places(register):
-                yield place._replace(name=f"{prefix}{place.name}_{suffix}")
+                yield place._replace(name=f"{prefix}{place.name}_{label}")
+        for key, tensor in getattr(self, register).items():
+            if tensor is not None:
+                yield Place(prefix + key, self, key, tensor)
+        if self.attention is not None:
+            yield from self.attention._places(register, f"{prefix}attention.")
 
     def __getattr__(self, name: str) -> Any:
         place = self._place(name)
@@ -252,76 +516,6 @@ class Recurrent(Module):
         return ", ".join(f"{k}={v}" for k, (v, default) in shown.items() if v != default)
 
 
-def initial_state(cell: Module, batch: int, dtype: Any = None) -> State:
-    """Return a cell's state before the first step: its own `initial_state`, or zeros of `dtype`."""
-    own = getattr(cell, "initial_state", None)
-    if own is not None:
-        return own(batch)
-    size = getattr(cell, "hidden_size", None)
-    if size is None:
-        name = type(cell).__name__
-        raise ArgumentError(
-            f"{name} says nothing of its state before the first step; give it a method "
-            "`initial_state(self, batch)` that returns a tensor or a tuple of tensors, or an "
-            "attribute `hidden_size`"
-        )
-    return zeros(batch, size, dtype=dtype)
-
-
-def _output_size(cell: Module) -> int:
-    for name in ("output_size", "hidden_size"):
-        size = getattr(cell, name, None)
-        if size is not None:
-            return int(size)
-    raise ArgumentError(
-        f"{type(cell).__name__} says nothing of the length of its output, which the next layer "
-        "needs; give it an attribute `hidden_size` or `output_size`"
-    )
-
-
-@quiet()
-def unroll(
-    cell: Module, x: Tensor, initial: State, reverse: bool = False
-) -> tuple[Tensor, State]:
-    """Apply a cell at each step of x (T, B, in), and return outputs (T, B, ...) and final state.
-
-    With `reverse` the last step comes first; outputs stay in the order of x.
-    """
-    outside = state.scope
-    if hasattr(cell, "project"):
-        path = ".".join(part for part in (outside.path, cell._name) if part)
-        state.scope = Scope(path, None)
-        inputs = cell.project(x).unbind(0)
-        step = cell.step
-    else:
-        path = outside.path
-        inputs = x.unbind(0)
-        step = cell
-    outputs: list[Any] = [None] * len(inputs)
-    current = initial
-    try:
-        for t in reversed(range(len(inputs))) if reverse else range(len(inputs)):
-            state.scope = Scope(path, t)
-            result = step(inputs[t], current)
-            if not isinstance(result, tuple) or len(result) != 2:
-                raise ArgumentError(
-                    f"{type(cell).__name__} has to return (output, state) at each step, not "
-                    f"{type(result).__name__}"
-                )
-            outputs[t], current = result
-            if not isinstance(outputs[t], Tensor):
-                raise DtypeError(
-                    f"the output of {type(cell).__name__} is a Tensor, not "
-                    f"{type(outputs[t]).__name__}; it has to return (output, state)"
-                )
-    finally:
-        state.scope = outside
-    if not outputs:
-        size = _output_size(cell)
-        return zeros(0, x.shape[1], size, dtype=x.dtype), current
-    return stack(outputs), current
-
-
 class _Layers(Recurrent):
     """What RNN, LSTM and GRU share: a built-in cell, and PyTorch's arguments."""
 
@@ -331,18 +525,22 @@ class _Layers(Recurrent):
         self,
         input_size: int,
         hidden_size: int,
-        num_layers: int = 1,
-        bias: bool = True,
-        batch_first: bool = False,
-        dropout: float = 0.0,
-        bidirectional: bool = False,
-        dtype: Any = None,
-        **cell_settings: Any,
+        num_layers: int,
+        bias: bool,
+        batch_first: bool,
+        dropout: float,
+        bidirectional: bool,
+        dtype: Any,
+        cell_settings: Mapping[str, Any],
+        wiring: Mapping[str, Any],
     ) -> None:
         def make_cell(size: int) -> GatedCell:
             return self._cell(size, hidden_size, bias=bias, dtype=dtype, **cell_settings)
 
-        super().__init__(make_cell, input_size, num_layers, bidirectional, batch_first, dropout)
+        options = (num_layers, bidirectional, batch_first, dropout)
+        rest = {name: value for name, value in wiring.items() if name != "device"}
+        require_cpu(wiring.get("device"))
+        super().__init__(make_cell, input_size, *options, **rest)
         self.input_size = input_size
         self.hidden_size = hidden_size
         self.bias = bool(bias)
@@ -375,9 +573,10 @@ class RNN(_Layers):
         dropout: probability between layers, in training.
         bidirectional: both directions of time.
         dtype: float32 (default) or float64.
+        wiring: what else `Recurrent` offers: zoneout, residual, attention, ...
 
     Called with x (T, B, in) and h_0 (layers * directions, B, H), it returns the outputs
-    (T, B, directions * H) and h_n.
+    (T, B, directions * H) and h_n; see `Recurrent` for lengths, masks and the rest.
     """
 
     _cell = RNNCell
@@ -393,17 +592,19 @@ class RNN(_Layers):
         dropout: float = 0.0,
         bidirectional: bool = False,
         dtype: Any = None,
+        **wiring: Any,
     ) -> None:
         sizes = (input_size, hidden_size, num_layers)
         settings = (bias, batch_first, dropout, bidirectional, dtype)
-        super().__init__(*sizes, *settings, nonlinearity=nonlinearity)
+        super().__init__(*sizes, *settings, {"nonlinearity": nonlinearity}, wiring)
         self.nonlinearity = nonlinearity
 
 
 class LSTM(_Layers):
     """Long short-term memory layers: `LSTMCell`, unrolled.
 
-    Args and shapes are those of `RNN` without `nonlinearity`; the state is the pair (h, c).
+    Args and shapes are those of `RNN` without `nonlinearity`; the state is the pair (h, c). With
+    `proj_size` P, h has P numbers: h = W_hr (σ(o) tanh(c)) (Sak, Senior and Beaufays, 2014).
     """
 
     _cell = LSTMCell
@@ -419,20 +620,37 @@ class LSTM(_Layers):
         bidirectional: bool = False,
         proj_size: int = 0,
         dtype: Any = None,
+        **wiring: Any,
     ) -> None:
-        if proj_size:
-            raise UnsupportedError(
-                "proj_size is not offered; use a cell of your own in nn.Recurrent, with a Linear "
-                "on its output"
-            )
         sizes = (input_size, hidden_size, num_layers)
-        super().__init__(*sizes, bias, batch_first, dropout, bidirectional, dtype)
+        settings = (bias, batch_first, dropout, bidirectional, dtype)
+        super().__init__(*sizes, *settings, {"proj_size": proj_size}, wiring)
+        self.proj_size = proj_size
 
 
 class GRU(_Layers):
     """Gated recurrent layers: `GRUCell`, unrolled.
 
-    Args and shapes are those of `RNN` without `nonlinearity`.
+    Args and shapes are those of `RNN` without `nonlinearity`. `reset_after=False` puts the reset
+    gate before the product.
     """
 
     _cell = GRUCell
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        reset_after: bool = True,
+        dtype: Any = None,
+        **wiring: Any,
+    ) -> None:
+        sizes = (input_size, hidden_size, num_layers)
+        settings = (bias, batch_first, dropout, bidirectional, dtype)
+        super().__init__(*sizes, *settings, {"reset_after": reset_after}, wiring)
+        self.reset_after = reset_after

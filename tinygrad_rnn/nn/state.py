@@ -60,3 +60,25 @@ def detach_state(state: State) -> State:
     What follows starts from the same numbers, and no gradient flows back past this point.
     """
     return map_state(Tensor.detach, state)
+
+
+def named_tensors(state: State) -> dict[str, Tensor]:
+    """Return the tensors of a state by name, in order.
+
+    Fields and keys give their names; a lone tensor is "h", a part of a plain tuple "state_0", ...
+    """
+    if state is None:
+        return {}
+    if isinstance(state, Tensor):
+        return {"h": state}
+    if isinstance(state, dict):
+        parts = {str(key): part for key, part in state.items()}
+    elif hasattr(state, "_fields"):
+        parts = dict(zip(state._fields, state, strict=True))
+    else:
+        parts = {f"state_{i}": part for i, part in enumerate(state)}
+    named = {}
+    for name, part in parts.items():
+        for inner, tensor in named_tensors(part).items():
+            named[name if isinstance(part, Tensor) else f"{name}_{inner}"] = tensor
+    return named

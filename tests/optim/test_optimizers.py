@@ -9,11 +9,13 @@ import pytest
 import tinygrad_rnn as tg
 from tests.tools import Listener, same_bits, values
 from tinygrad_rnn import nn, optim
+from tinygrad_rnn.jit import jit
 
 EVERY: dict[str, Any] = {
     "SGD": lambda p: optim.SGD(p, lr=0.1),
     "momentum": lambda p: optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True),
     "Adam": lambda p: optim.Adam(p, lr=0.1, amsgrad=True, weight_decay=0.1),
+    "AdamW": lambda p: optim.AdamW(p, lr=0.1, weight_decay=0.1),
     "RMSprop": lambda p: optim.RMSprop(p, lr=0.1, momentum=0.5, centered=True),
     "Adagrad": lambda p: optim.Adagrad(p, lr=0.1, lr_decay=0.1),
 }
@@ -312,3 +314,64 @@ def test_a_group_without_learning_rate_has_none() -> None:
     assert values(p).tolist() == [0.0, 0.0]
     assert "lr" not in optimizer.param_groups[0]
     assert optimizer.state_dict()["param_groups"] == [{"params": [0]}]
+
+
+@every
+def test_a_compiled_update_is_the_eager_one(name: str) -> None:
+    """An update differs in a replay, or is recorded again for a new learning rate."""
+    runs = []
+    for compiled in (False, True):
+        params = parameters(tg.float64)
+        optimizer = EVERY[name](params)
+
+        def step(optimizer: Any = optimizer, params: Any = params) -> None:
+            train(params, optimizer, 1)
+
+        call = jit(step, off=["fuse"]) if compiled else step
+        for number in range(5):
+            optimizer.param_groups[0]["lr"] = 0.1 / (1 + number)
+            call()
+        runs.append(values(params))
+        if compiled:
+            # The first call finds no gradients.
+            assert len(call.recordings) <= 2
+    for a, b in zip(*runs, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12)
+
+
+def test_decay_that_is_decoupled_is_no_part_of_the_gradient() -> None:
+    """AdamW divides weight decay by the running length of the gradient, as Adam does."""
+    p = nn.Parameter(tg.tensor([4.0, -2.0]))
+    optimizer = optim.AdamW([p], lr=0.5, weight_decay=0.25)
+    p.grad = tg.zeros(2)
+    optimizer.step()
+    assert values(p).tolist() == [3.5, -1.75]
+
+
+def test_pytorchs_choices_of_an_implementation_may_say_no() -> None:
+    """A script that spells out PyTorch's defaults stops, or a saved state has the words in it."""
+    for kind in (optim.SGD, optim.Adam, optim.AdamW, optim.RMSprop, optim.Adagrad):
+        optimizer = kind([nn.Parameter(tg.ones(1))], foreach=None, differentiable=False)
+        assert "foreach" not in optimizer.state_dict()["param_groups"][0]
+        group = {"params": [nn.Parameter(tg.ones(1))], "fused": None, "capturable": False}
+        optimizer.add_param_group(group)
+        assert "fused" not in optimizer.param_groups[1]
+
+
+def test_parameters_may_be_numbered_otherwise() -> None:
+    """State goes to other parameters where the saved groups number them in another order."""
+    params = parameters()
+    optimizer = optim.SGD([{"params": params[:1]}, {"params": params[1:]}], momentum=0.9)
+    train(params, optimizer, 2)
+    saved = optimizer.state_dict()
+    renumbered = {
+        "state": {str(9 - number): held for number, held in saved["state"].items()},
+        "param_groups": [
+            {**group, "params": [9 - number for number in group["params"]]}
+            for group in saved["param_groups"]
+        ],
+    }
+    other = optim.SGD([{"params": params[:1]}, {"params": params[1:]}])
+    other.load_state_dict(renumbered)
+    for p in params:
+        assert same_bits(other.state[p]["momentum_buffer"], optimizer.state[p]["momentum_buffer"])

@@ -24,7 +24,9 @@ class Adagrad(Optimizer):
         weight_decay: float = 0.0,
         initial_accumulator_value: float = 0.0,
         eps: float = 1e-10,
+        *,
         maximize: bool = False,
+        **implementation: Any,
     ) -> None:
         defaults = {
             "lr": lr,
@@ -34,7 +36,7 @@ class Adagrad(Optimizer):
             "eps": eps,
             "maximize": maximize,
         }
-        super().__init__(params, defaults)
+        super().__init__(params, defaults, **implementation)
 
     def update(
         self, p: Tensor, g: Tensor, state: dict[str, Tensor], group: ParameterGroup

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from tinygrad_rnn.context import enable_grad, no_grad, quiet, state
-from tinygrad_rnn.creation import full
+from tinygrad_rnn.creation import full, zeros_like
 from tinygrad_rnn.dtypes import float64
-from tinygrad_rnn.errors import ArgumentError, StateDictError
+from tinygrad_rnn.errors import ArgumentError, StateDictError, UnsupportedError
 from tinygrad_rnn.optim.groups import ParameterGroup
 from tinygrad_rnn.tensor import Tensor
 
@@ -19,7 +21,23 @@ _NOT_NEGATIVE = {
     "lr",
     "lr_decay",
     "momentum",
+    "tolerance_change",
+    "tolerance_grad",
     "weight_decay",
+}
+
+# What schedules keep in a group, under PyTorch's names.
+_SCHEDULED = {"initial_lr", "max_lr", "min_lr", "base_momentum", "max_momentum"}
+
+# PyTorch's choices of how an update is computed, and what to do instead of choosing.
+_REMEDIES = {
+    "foreach": "jit compiles the whole step, the update of all parameters included",
+    "fused": "jit compiles the whole step, the update of all parameters included",
+    "capturable": "there are no CUDA graphs; jit records any step as it is",
+    "differentiable": (
+        "to differentiate through an update, write it as tensor operations, such as "
+        "p - lr * grad(loss, p, create_graph=True)"
+    ),
 }
 
 
@@ -29,16 +47,23 @@ class Optimizer:
     Args:
         params: parameters, or dicts with "params" and settings of their own (parameter groups).
         defaults: settings for groups that do not say otherwise.
+        implementation: PyTorch's `foreach`, `fused`, `capturable` and `differentiable`, which may
+            only say no (None or False).
 
     Raises:
         ArgumentError: for no parameters, a parameter given twice, or a setting out of range.
+        UnsupportedError: for an implementation that was asked for.
     """
 
-    def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
+    def __init__(
+        self, params: Iterable[Any], defaults: dict[str, Any], **implementation: Any
+    ) -> None:
+        self._refuse_unknown(implementation.keys() - _REMEDIES.keys(), defaults)
+        self._refuse(implementation)
         if not isinstance(params, Iterable):
             raise ArgumentError(f"the optimizer takes model.parameters(), not {params!r}")
         self.defaults = defaults
-        self.state: dict[Tensor, dict[str, Tensor]] = {}
+        self.state: dict[Tensor, dict[str, Any]] = {}
         self.param_groups: list[ParameterGroup] = []
         given = list([params] if isinstance(params, Tensor) else params)
         if not given:
@@ -57,6 +82,11 @@ class Optimizer:
         params = group["params"]
         params = [params] if isinstance(params, Tensor) else list(params)
         for p in params:
+            if isinstance(p, tuple):
+                raise UnsupportedError(
+                    "an optimizer takes no pairs of a name and a parameter; pass "
+                    "model.parameters() in place of model.named_parameters()"
+                )
             if not isinstance(p, Tensor):
                 raise ArgumentError(f"an optimizer changes tensors, not {type(p).__name__}")
             if not p.is_floating_point():
@@ -66,24 +96,37 @@ class Optimizer:
         known = {id(p) for other in self.param_groups for p in other["params"]}
         if len({id(p) for p in params}) != len(params) or any(id(p) in known for p in params):
             raise ArgumentError("a parameter was given to the optimizer twice")
-        unknown = sorted(set(group) - set(self.defaults) - {"params"})
-        if unknown:
-            raise ArgumentError(
-                f"{type(self).__name__} has no setting {', '.join(unknown)}; it has "
-                f"{', '.join(self.defaults)}"
-            )
+        self._refuse(group)
+        group = {name: value for name, value in group.items() if name not in _REMEDIES}
+        self._refuse_unknown(group.keys() - {"params"} - _SCHEDULED, self.defaults)
         complete = {**self.defaults, **group, "params": params}
         self.check(complete)
         for other in self.param_groups:
             other.changes()
         self.param_groups.append(ParameterGroup(complete))
 
+    def _refuse_unknown(self, names: Iterable[str], known: Iterable[str]) -> None:
+        unknown = sorted(set(names) - set(known))
+        if unknown:
+            raise ArgumentError(
+                f"{type(self).__name__} has no setting {', '.join(unknown)}; it has "
+                f"{', '.join(known)}"
+            )
+
+    def _refuse(self, settings: Mapping[str, Any]) -> None:
+        for name, remedy in _REMEDIES.items():
+            if settings.get(name):
+                kind = type(self).__name__
+                raise UnsupportedError(
+                    f"{kind} has no {name}={settings[name]!r}; leave it out: {remedy}"
+                )
+
     def check(self, group: Mapping[str, Any]) -> None:
         """Raise ArgumentError for a setting out of range."""
         for name, value in group.items():
             if name not in _NOT_NEGATIVE:
                 continue
-            if not isinstance(value, (int, float)) or not value >= 0.0:
+            if not isinstance(value, (int, float, np.number)) or not value >= 0.0:
                 raise ArgumentError(f"{name} is a number of 0 or more, not {value!r}")
 
     def update(
@@ -110,6 +153,9 @@ class Optimizer:
                 if state.recorder is not None:
                     state.recorder.uses_settings(group)
                 maximize, decay = group.get("maximize"), group.get("weight_decay")
+                if group.get("decoupled_weight_decay"):
+                    # Left to the update.
+                    decay = 0.0
                 for p in group["params"]:
                     if p.grad is None:
                         continue
@@ -119,29 +165,39 @@ class Optimizer:
                     self.update(p, g, self.state.setdefault(p, {}), group)
         return loss
 
-    def zero_grad(self) -> None:
-        """Forget the gradients of all parameters."""
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients of all parameters, or fill those that there are with zeros."""
         for group in self.param_groups:
             for p in group["params"]:
-                p.grad = None
+                if set_to_none or p.grad is None:
+                    p.grad = None
+                elif p.grad.requires_grad:
+                    p.grad = zeros_like(p.grad)
+                else:
+                    p.grad.zero_()
 
     # ------------------------------------------------------------------ saving
 
     def state_dict(self) -> dict[str, Any]:
-        """Return state and settings, parameters replaced by their numbers 0, 1, ..."""
+        """Return state and settings in PyTorch's form, parameters replaced by numbers 0, 1, ...
+
+        State has PyTorch's names: "step", "exp_avg", "exp_avg_sq", "momentum_buffer", ...
+        """
         number = {id(p): i for i, p in enumerate(self._parameters())}
         groups = [
             {**group, "params": [number[id(p)] for p in group["params"]]}
             for group in self.param_groups
         ]
         state = {
-            number[id(p)]: {name: t.detach() for name, t in held.items()}
+            number[id(p)]: {name: _detached(value) for name, value in held.items()}
             for p, held in self.state.items()
         }
         return {"state": state, "param_groups": groups}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over state and settings that `state_dict` returned.
+        """Take over state and settings that `state_dict`, or PyTorch's, returned.
+
+        Arrays may stand in place of tensors.
 
         Raises:
             StateDictError: if the groups or the shapes of the state do not fit the parameters.
@@ -149,29 +205,31 @@ class Optimizer:
         if not isinstance(state_dict, dict) or not {"state", "param_groups"} <= state_dict.keys():
             raise StateDictError('an optimizer\'s state dict has "state" and "param_groups"')
         groups = state_dict["param_groups"]
+        if not all(isinstance(group, Mapping) and "params" in group for group in groups):
+            raise StateDictError('each of "param_groups" is a dict with a list "params"')
         have = [len(group["params"]) for group in self.param_groups]
         given = [len(group["params"]) for group in groups]
         if have != given:
             raise StateDictError(f"the groups hold {have} parameters, the given ones {given}")
         params = self._parameters()
-        state: dict[Tensor, dict[str, Tensor]] = {}
-        for i, held in state_dict["state"].items():
-            if not 0 <= int(i) < len(params):
-                raise StateDictError(f"there is state for parameter {i} of {len(params)}")
-            p = params[int(i)]
-            state[p] = {}
-            for name, value in held.items():
-                if value is None:
-                    continue
-                t = value.detach() if isinstance(value, Tensor) else Tensor(value)
-                counts = name == "step"
-                if not counts and t.shape != p.shape:
-                    raise StateDictError(
-                        f"{name} of parameter {i} has shape {t.shape}, the parameter {p.shape}"
-                    )
-                state[p][name] = t.to(float64 if counts else p.dtype).clone()
+        # The parameters' numbers, which another program may have chosen otherwise.
+        numbers = [str(number) for group in groups for number in group["params"]]
+        owners = dict(zip(numbers, params, strict=True))
+        state: dict[Tensor, dict[str, Any]] = {}
+        for number, held in state_dict["state"].items():
+            p = owners.get(str(number))
+            if p is None:
+                raise StateDictError(f"there is state for parameter {number} of {len(params)}")
+            state[p] = {
+                name: self._loaded(p, number, name, value)
+                for name, value in held.items()
+                if value is not None
+            }
+        for new in groups:
+            self._refuse({"differentiable": new.get("differentiable")})
+        kept = self.defaults.keys() | _SCHEDULED
         complete = [
-            {**group, **{name: value for name, value in new.items() if name in self.defaults}}
+            {**group, **{name: value for name, value in new.items() if name in kept}}
             for group, new in zip(self.param_groups, groups, strict=True)
         ]
         for group in complete:
@@ -179,6 +237,17 @@ class Optimizer:
         self.state = state
         for group, new in zip(self.param_groups, complete, strict=True):
             group.update({name: value for name, value in new.items() if name != "params"})
+
+    def _loaded(self, p: Tensor, number: Any, name: str, value: Any) -> Any:
+        """Return one part of a parameter's state, as a copy of its own."""
+        t = value.detach() if isinstance(value, Tensor) else Tensor(value)
+        if name == "step":
+            return t.to(float64).clone()
+        if t.shape != p.shape:
+            raise StateDictError(
+                f"{name} of parameter {number} has shape {t.shape}, the parameter {p.shape}"
+            )
+        return t.to(p.dtype).clone()
 
     def _parameters(self) -> Sequence[Tensor]:
         return [p for group in self.param_groups for p in group["params"]]
@@ -190,6 +259,12 @@ class Optimizer:
             for group in self.param_groups
         ]
         return f"{type(self).__name__}({'; '.join(lines)})"
+
+
+def _detached(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_detached(part) for part in value]
+    return value.detach() if isinstance(value, Tensor) else value
 
 
 def buffer(state: dict[str, Tensor], name: str, like: Tensor, value: float = 0.0) -> Tensor:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from tinygrad_rnn.optim.groups import ParameterGroup
-from tinygrad_rnn.optim.optimizer import Optimizer, buffer
+from tinygrad_rnn.optim.optimizer import Optimizer, buffer, count_step
 from tinygrad_rnn.tensor import Tensor
 
 
@@ -27,7 +27,9 @@ class RMSprop(Optimizer):
         weight_decay: float = 0.0,
         momentum: float = 0.0,
         centered: bool = False,
+        *,
         maximize: bool = False,
+        **implementation: Any,
     ) -> None:
         defaults = {
             "lr": lr,
@@ -38,12 +40,14 @@ class RMSprop(Optimizer):
             "centered": centered,
             "maximize": maximize,
         }
-        super().__init__(params, defaults)
+        super().__init__(params, defaults, **implementation)
 
     def update(
         self, p: Tensor, g: Tensor, state: dict[str, Tensor], group: ParameterGroup
     ) -> None:
         """Apply the equation of the class."""
+        # Not needed here, but PyTorch does not go on from a state without it.
+        count_step(state)
         alpha = group["alpha"]
         v = buffer(state, "square_avg", p)
         v.assign(v * alpha + g * g * (1.0 - alpha))

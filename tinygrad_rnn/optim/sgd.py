@@ -26,7 +26,9 @@ class SGD(Optimizer):
         dampening: float = 0.0,
         weight_decay: float = 0.0,
         nesterov: bool = False,
+        *,
         maximize: bool = False,
+        **implementation: Any,
     ) -> None:
         defaults = {
             "lr": lr,
@@ -36,7 +38,7 @@ class SGD(Optimizer):
             "nesterov": nesterov,
             "maximize": maximize,
         }
-        super().__init__(params, defaults)
+        super().__init__(params, defaults, **implementation)
 
     def check(self, group: Mapping[str, Any]) -> None:
         """Raise ArgumentError for a setting out of range."""

@@ -54,6 +54,9 @@ _MAGIC = {
     b"\x1f\x8b": "a gzip archive",
     b"GGUF": "a GGUF file",
 }
+_SHARED = "tinygrad_rnn.shared"
+"""The metadata that names arrays which the file holds under another name."""
+
 _LONGEST_HEADER = 100_000_000  # safetensors' own limit
 
 
@@ -77,7 +80,8 @@ def save_checkpoint(
     Arrays may be booleans, integers, float16, float32, float64 or complex64 of any shape; every
     bit is kept. Settings are a mapping of what JSON has: None, booleans, integers,
     floats (NaN and infinities too), strings, lists, and mappings with string keys. A tuple is
-    read back as a list.
+    read back as a list. An array given under several names (tied weights) is written once, and
+    read back as one under all of them.
 
     Raises DtypeError or ArgumentError that names what cannot be saved, CheckpointError when the
     file cannot be written.
@@ -90,7 +94,7 @@ def save_checkpoint(
         "settings": settings_text,
         "sha256": _digest(prepared, settings_text),
     }
-    _write_whole(path, _serialize(prepared, metadata))
+    write_whole(path, _serialize(prepared, metadata))
 
 
 def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
@@ -109,7 +113,7 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
             f"{path} is a checkpoint of format version {version}, and this library reads up to "
             f"version {VERSION}: it was written by a newer tinygrad_rnn; upgrade to read it"
         )
-    arrays = _arrays(path, content)
+    arrays = _arrays(path, content, metadata)
     settings_text = metadata.get("settings", "")
     if metadata.get("sha256") != _digest(arrays, settings_text):
         raise CheckpointError(
@@ -131,7 +135,9 @@ def save_weights(
     """Write a plain safetensors file, such as `safetensors.torch.load_file` reads.
 
     Written whole or not at all, as `save_checkpoint` does. `metadata` maps strings to strings and
-    is put into the file's header; some readers want {"format": "pt"} there.
+    is put into the file's header; some readers want {"format": "pt"} there. An array given under
+    several names (tied weights) is written once, under the first in sorted order, as
+    `safetensors.torch.load_model` expects it; `load_weights` gives it under all of them.
 
     Raises DtypeError or ArgumentError that names what cannot be saved, CheckpointError when the
     file cannot be written.
@@ -146,7 +152,7 @@ def save_weights(
             raise ArgumentError(
                 f"safetensors metadata maps strings to strings, but {key!r} maps to {value!r}"
             )
-    _write_whole(path, _serialize(_prepare(arrays), dict(metadata or {})))
+    write_whole(path, _serialize(_prepare(arrays), dict(metadata or {})))
 
 
 def load_weights(path: str | os.PathLike[str]) -> dict[str, Array]:
@@ -160,10 +166,44 @@ def load_weights(path: str | os.PathLike[str]) -> dict[str, Array]:
     """
     path = path_of(path)
     content = _read(path)
-    _metadata(path, content)
-    arrays = _arrays(path, content)
+    arrays = _arrays(path, content, _metadata(path, content))
     halves = {n: a.astype(np.float32) for n, a in arrays.items() if a.dtype == np.float16}
     return arrays | halves
+
+
+def load_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
+    """Read the metadata of any safetensors file: {} where it has none. No array is looked at.
+
+    Raises CheckpointError as `load_checkpoint` does.
+    """
+    path = path_of(path)
+    return _metadata(path, _read(path))
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Replace the file at `path`, following a symbolic link, in one step: whole or not at all.
+
+    Raises CheckpointError when it cannot be written; what was there before is unchanged then.
+    """
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with open(temporary, "xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, target)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise CheckpointError(
+            f"{path} cannot be written: {error.strerror or error}. What was there before is "
+            "unchanged"
+        ) from error
+    _flush_directory(target.parent)
 
 
 def _prepare(arrays: Mapping[str, Array]) -> dict[str, Array]:
@@ -180,6 +220,8 @@ def _prepare(arrays: Mapping[str, Array]) -> dict[str, Array]:
                 'characters that UTF-8 has, and not "__metadata__"'
             )
     prepared = {}
+    # The given arrays are kept, so that no other can come to lie where one of them lay.
+    seen: dict[Any, tuple[Array, Array]] = {}
     for name in sorted(arrays):
         try:
             array = np.asarray(arrays[name])
@@ -194,7 +236,10 @@ def _prepare(arrays: Mapping[str, Array]) -> dict[str, Array]:
                 f"it holds {', '.join(_DTYPES.values())}"
             )
         # Not ascontiguousarray, which makes one dimension of none.
-        prepared[name] = np.asarray(array, dtype=array.dtype.newbyteorder("="), order="C")
+        ordered = np.asarray(array, dtype=array.dtype.newbyteorder("="), order="C")
+        memory = (array.ctypes.data, array.shape, array.strides, array.dtype)
+        # An empty array has no memory of its own.
+        prepared[name] = seen.setdefault(memory, (array, ordered))[1] if array.size else ordered
     return prepared
 
 
@@ -243,6 +288,11 @@ def _digest(arrays: Mapping[str, Array], settings_text: str) -> str:
 
 
 def _serialize(arrays: dict[str, Array], metadata: dict[str, str]) -> bytes:
+    first: dict[int, str] = {}
+    shared = {n: kept for n, a in arrays.items() if (kept := first.setdefault(id(a), n)) != n}
+    if shared:
+        arrays = {name: array for name, array in arrays.items() if name not in shared}
+        metadata = metadata | {_SHARED: json.dumps(shared)}
     content = safetensors.numpy.save(arrays, metadata or None)
     # safetensors writes the metadata in an order that changes from call to call.
     data_start = 8 + int.from_bytes(content[:8], "little")
@@ -252,29 +302,6 @@ def _serialize(arrays: dict[str, Array], metadata: dict[str, str]) -> bytes:
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     return len(text).to_bytes(8, "little") + text + content[data_start:]
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """Replace the file at `path`, following a symbolic link, in one step."""
-    target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with open(temporary, "xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, target)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise CheckpointError(
-            f"{path} cannot be written: {error.strerror or error}. What was there before is "
-            "unchanged"
-        ) from error
-    _flush_directory(target.parent)
 
 
 def _flush_directory(directory: Path) -> None:
@@ -349,8 +376,8 @@ def _version(path: Path, metadata: dict[str, Any]) -> int:
     return int(version)
 
 
-def _arrays(path: Path, content: bytes) -> dict[str, Array]:
-    """Return a copy of every array; bfloat16, which NumPy lacks, as float32."""
+def _arrays(path: Path, content: bytes, metadata: dict[str, Any]) -> dict[str, Array]:
+    """Return a copy of every array by name, in order; bfloat16, which NumPy lacks, as float32."""
     try:
         entries = _deserialize(content)
     except safetensors.SafetensorError as error:
@@ -370,7 +397,12 @@ def _arrays(path: Path, content: bytes) -> dict[str, Array]:
                 "it to float32 where the file was made"
             )
         arrays[name] = array.reshape(shape)
-    return arrays
+    try:
+        shared = json.loads(metadata.get(_SHARED, "{}"))
+        arrays |= {name: arrays[kept] for name, kept in shared.items()}
+    except (ValueError, KeyError, AttributeError, TypeError):
+        raise CheckpointError(f"{path} is damaged: what it shares is not there") from None
+    return dict(sorted(arrays.items()))
 
 
 def _kind(content: bytes) -> str | None:

@@ -22,6 +22,7 @@ from hypothesis.extra import numpy as hnp
 from tinygrad_rnn import checkpoints
 from tinygrad_rnn.checkpoints import (
     load_checkpoint,
+    load_metadata,
     load_weights,
     save_checkpoint,
     save_weights,
@@ -420,9 +421,11 @@ def test_weights_are_plain_safetensors(tmp_path: Path) -> None:
         assert_same_bits(array, ARRAYS[name])
     with safetensors.safe_open(path, "np") as file:
         assert file.metadata() == {"format": "pt"}
+    assert load_metadata(path) == {"format": "pt"}
     save_weights(path, ARRAYS)
     with safetensors.safe_open(path, "np") as file:
         assert file.metadata() is None
+    assert load_metadata(path) == {}
     with pytest.raises(ArgumentError, match="'epoch' maps to 3"):
         save_weights(path, {}, {"epoch": 3})  # type: ignore[dict-item]
 

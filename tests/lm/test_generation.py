@@ -17,12 +17,13 @@ from tinygrad_rnn.errors import ArgumentError, NumericalError, VocabularyError
 from tinygrad_rnn.generator import Generator, default_generator, manual_seed
 from tinygrad_rnn.lm import (
     RecurrentLanguageModel,
+    drawing,
     generate,
     generate_text,
-    generation,
     probabilities,
 )
-from tinygrad_rnn.lm.generation import BLOCK, draw, drawn_from
+from tinygrad_rnn.lm.drawing import drawn_from
+from tinygrad_rnn.lm.generation import BLOCK, draw
 from tinygrad_rnn.nn.init import constant_
 from tinygrad_rnn.text import Vocabulary
 
@@ -177,7 +178,7 @@ def test_sorting_and_comparing_give_the_same_order(logits: Any, k: int, share: f
     """A large vocabulary is cut otherwise than a small one."""
     compared = probabilities(logits, 1.0, k, share)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(generation, "COMPARED", 0)
+        patch.setattr(drawing, "COMPARED", 0)
         by_sorting = probabilities(logits, 1.0, k, share)
     # Where the sums reach the share but for rounding, either may keep one symbol more.
     close = np.isclose(np.cumsum(np.sort(softmax(logits))[::-1][:k]).tolist(), share).any()

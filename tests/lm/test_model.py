@@ -9,9 +9,9 @@ from tinygrad_rnn import nn
 from tinygrad_rnn.creation import from_numpy, tensor
 from tinygrad_rnn.errors import ArgumentError, DtypeError, OutOfRangeError, ShapeError
 from tinygrad_rnn.lm import RecurrentLanguageModel
-from tinygrad_rnn.lm.model import inference
 from tinygrad_rnn.nn import LSTMCell, functional, state_tensors
 from tinygrad_rnn.tensor import Tensor
+from tinygrad_rnn.training.modes import inference
 
 IDS = np.arange(12, dtype=np.int64).reshape(6, 2) % 5
 

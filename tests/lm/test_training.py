@@ -35,11 +35,11 @@ from tinygrad_rnn.lm import (
     load_model,
     read_history,
 )
-from tinygrad_rnn.lm.compiling import CompiledUpdate
 from tinygrad_rnn.lm.training import is_milestone
 from tinygrad_rnn.nn import functional, state_tensors
 from tinygrad_rnn.tensor import Tensor
 from tinygrad_rnn.text import Vocabulary
+from tinygrad_rnn.training.compiling import CompiledUpdate
 
 Ids = npt.NDArray[np.int64]
 

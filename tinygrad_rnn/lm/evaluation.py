@@ -17,10 +17,11 @@ import numpy.typing as npt
 from tinygrad_rnn.creation import from_numpy
 from tinygrad_rnn.errors import DataError
 from tinygrad_rnn.lm.arguments import number_of, require, require_known
-from tinygrad_rnn.lm.model import RecurrentLanguageModel, State, inference
+from tinygrad_rnn.lm.base import LanguageModel, State
 from tinygrad_rnn.tensor import Tensor
 from tinygrad_rnn.text import Window, evaluation_windows
-from tinygrad_rnn.text.arguments import array_of, size_of
+from tinygrad_rnn.text.arguments import array_of, size_of, text_of
+from tinygrad_rnn.training.modes import inference
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Predicted(NamedTuple):
 
 
 def predict(
-    model: RecurrentLanguageModel, inputs: Tensor, targets: Tensor, state: State
+    model: LanguageModel, inputs: Tensor, targets: Tensor, state: State
 ) -> Predicted:
     """Predict the targets (T, B) of a window from its inputs. Reads no number back."""
     logits, state = model(inputs, state)
@@ -72,9 +73,10 @@ def predict(
     return Predicted(-picked, logits.argmax(-1) == targets, state)
 
 
-def predictor(model: RecurrentLanguageModel, jit: bool) -> Callable[..., Predicted]:
-    """Return `predict` for one model, compiled or not."""
-    return model.compiled.of(predict, model) if jit else functools.partial(predict, model)
+def predictor(model: LanguageModel, jit: bool) -> Callable[..., Predicted]:
+    """Return `predict` for one model, compiled if wanted and possible."""
+    compiles = jit and model.recordable
+    return model.compiled.of(predict, model) if compiles else functools.partial(predict, model)
 
 
 def perplexity(nats: float) -> float:
@@ -83,7 +85,7 @@ def perplexity(nats: float) -> float:
 
 
 def evaluate(
-    model: RecurrentLanguageModel,
+    model: LanguageModel,
     ids: npt.ArrayLike,
     window: int = 256,
     rows: int = 1,
@@ -95,7 +97,7 @@ def evaluate(
     change the result. Dropout is off, and no graph is kept.
 
     Args:
-        model: the model.
+        model: any language model: n-gram, fixed-window or recurrent.
         ids: symbol numbers, (N,); or (R, N), R texts of one length, each with a state of its own.
         window: symbols at a time.
         rows: cut a single text into so many rows that are read side by side, which is faster.
@@ -111,27 +113,55 @@ def evaluate(
         ArgumentError, ShapeError, DtypeError: for sizes below 1, or anything but symbol numbers.
         RecordingError: with `jit`, for a cell of your own that reads a number back.
     """
-    require(model, RecurrentLanguageModel, "model")
+    parts = list(_predictions(model, ids, window, rows, jit))
+    # An exact sum does not depend on how the text was cut into windows.
+    count = sum(part.nats.numel() for part in parts)
+    nats = math.fsum(loss for part in parts for loss in part.nats.flatten().tolist()) / count
+    right = sum(int(np.count_nonzero(part.right.numpy())) for part in parts)
+    return Evaluation(nats, nats / math.log(2.0), perplexity(nats), right / count, count)
+
+
+def surprises(
+    model: LanguageModel, ids: npt.ArrayLike, window: int = 256, jit: bool = True
+) -> npt.NDArray[np.float64]:
+    """Return -ln p(symbol | all before it) of every symbol of a text but the first, in nats.
+
+    Their mean is what `evaluate` reports. A text by the author whom a model was trained on
+    surprises it least.
+
+    Args:
+        model: any language model.
+        ids: symbol numbers, (N,).
+        window: symbols at a time, as in `evaluate`.
+        jit: as in `evaluate`.
+
+    Returns:
+        Nats, (N - 1,); entry i is about ids[i + 1].
+
+    Raises what `evaluate` does, and ShapeError for more than one row.
+    """
+    parts = _predictions(model, text_of(ids), window, 1, jit)
+    return np.concatenate([part.nats.numpy()[:, 0].astype(np.float64) for part in parts])
+
+
+def _predictions(
+    model: LanguageModel, ids: npt.ArrayLike, window: int, rows: int, jit: bool
+) -> Iterator[Predicted]:
+    """Read a text window by window, with the state carried from one to the next."""
+    require(model, LanguageModel, "model")
     texts = array_of(ids)
     require_known(texts, model.vocabulary_size)
-    losses: list[float] = []
-    right = 0
     state: State = None
     of_whole, of_rest = predictor(model, jit), predictor(model, False)
-    with inference(model):
-        for part in _windows(texts, window, rows):
+    for part in _windows(texts, window, rows):
+        with inference(model):
             if part.starts:
                 state = model.initial_state(part.inputs.shape[1])
             given = (from_numpy(part.inputs), from_numpy(part.targets), state)
             # The shorter window at the end comes once: recording it would take longer.
             read = (of_whole if len(part.inputs) == window else of_rest)(*given)
-            losses += read.nats.flatten().tolist()
-            right += int(np.count_nonzero(read.right.numpy()))
-            state = read.state
-    # An exact sum does not depend on how the text was cut into windows.
-    nats = math.fsum(losses) / len(losses)
-    count = len(losses)
-    return Evaluation(nats, nats / math.log(2.0), perplexity(nats), right / count, count)
+        state = read.state
+        yield read._replace(state=None)
 
 
 def _windows(ids: npt.NDArray[Any], window: int, rows: int) -> Iterator[Window]:

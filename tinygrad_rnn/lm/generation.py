@@ -7,37 +7,40 @@ from __future__ import annotations
 
 import codecs
 import functools
-import math
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from tinygrad_rnn.creation import as_tensor, from_numpy
+from tinygrad_rnn.creation import from_numpy
 from tinygrad_rnn.dtypes import float64
-from tinygrad_rnn.errors import ArgumentError, NumericalError, ShapeError
-from tinygrad_rnn.functions import cat, sort, where
-from tinygrad_rnn.generator import Generator, default_generator
-from tinygrad_rnn.lm.arguments import is_number, require
-from tinygrad_rnn.lm.model import RecurrentLanguageModel, State, inference
-from tinygrad_rnn.nn import functional
+from tinygrad_rnn.errors import ArgumentError, NumericalError
+from tinygrad_rnn.functions import cat
+from tinygrad_rnn.generator import Generator
+from tinygrad_rnn.lm.arguments import require
+from tinygrad_rnn.lm.base import LanguageModel, State
+from tinygrad_rnn.lm.drawing import (
+    Settings,
+    check_settings,
+    drawn_from,
+    generator_of,
+    settings_of,
+    weights_of,
+)
 from tinygrad_rnn.tensor import Tensor
 from tinygrad_rnn.text import Vocabulary
 from tinygrad_rnn.text.arguments import size_of
+from tinygrad_rnn.training.modes import inference
 
 Ids = npt.NDArray[np.int64]
-Probabilities = npt.NDArray[np.float64]
 
 BLOCK = 16
 """Symbols drawn by one compiled call."""
 
-COMPARED = 256
-"""The largest vocabulary whose symbols are put in order by comparing each with each."""
-
 
 def generate(
-    model: RecurrentLanguageModel,
+    model: LanguageModel,
     vocabulary: Vocabulary,
     prime: str = "",
     length: int = 200,
@@ -84,14 +87,11 @@ def generate(
         NumericalError: when the model's logits are not finite.
         RecordingError: with `jit`, for a cell of your own that reads a number back.
     """
-    require(model, RecurrentLanguageModel, "model")
+    require(model, LanguageModel, "model")
     require(vocabulary, Vocabulary, "vocabulary")
     size_of("length", length, 0)
-    _check(temperature, top_k, top_p)
-    if generator is not None:
-        require(generator, Generator, "generator")
-    if seed is not None and generator is not None:
-        raise ArgumentError("give a seed or a generator, not both")
+    check_settings(temperature, top_k, top_p)
+    source = generator_of(seed, generator)
     if len(vocabulary) != model.vocabulary_size:
         raise ArgumentError(
             f"the vocabulary has {len(vocabulary)} symbols and the model "
@@ -100,93 +100,34 @@ def generate(
     primed = vocabulary.encode(prime, unknown)
     start = vocabulary.index("\n") if "\n" in vocabulary else 0
     read = primed if primed.size else np.array([start], dtype=np.int64)
-    if seed is not None:
-        generator = Generator(seed)
-    source = default_generator if generator is None else generator
-
-    greedy = greedy or temperature == 0.0
-    cut = Settings(
-        *(
-            None if value is None or greedy else as_tensor(value, float64)
-            for value in (temperature, top_k, top_p)
-        )
-    )
+    settings = settings_of(0.0 if greedy else temperature, top_k, top_p)
     decode = _decoder(vocabulary, primed)
-    return _generated(model, read, length, None if greedy else source, cut, decode, jit)
+    return _generated(model, read, length, source, settings, decode, jit)
 
 
 def generate_text(
-    model: RecurrentLanguageModel, vocabulary: Vocabulary, prime: str = "", **settings: Any
+    model: LanguageModel, vocabulary: Vocabulary, prime: str = "", **settings: Any
 ) -> str:
     """Return what `generate` with the same arguments yields, as one string."""
     return "".join(generate(model, vocabulary, prime, **settings))
 
 
-def probabilities(
-    logits: npt.NDArray[Any],
-    temperature: float = 1.0,
-    top_k: int | None = None,
-    top_p: float | None = None,
-) -> Probabilities:
-    """Return softmax(logits / temperature), cut to the `top_k` and `top_p` and scaled to sum 1.
-
-    Of equally probable symbols, those of lower number are kept first. At least one symbol is
-    always kept.
-
-    Args:
-        logits: (V,).
-        temperature: above 0.
-        top_k: the number of symbols kept; None keeps all.
-        top_p: the probability kept, in (0, 1]; None keeps all.
-
-    Raises:
-        ArgumentError, ShapeError: for a setting out of range, or logits of another shape.
-        NumericalError: when a logit is NaN, or the highest is infinite.
-    """
-    given = (temperature, top_k, top_p)
-    _check(*given)
-    if temperature == 0.0:
-        raise ArgumentError("temperature is 0, which has no probabilities; take logits.argmax()")
-    logits = np.asarray(logits)
-    if logits.ndim != 1 or not logits.size or logits.dtype.kind not in "fiu":
-        raise ShapeError(
-            "logits are one row of numbers, one for each symbol, not an array of shape "
-            f"{logits.shape} and type {logits.dtype}"
-        )
-    if not np.isfinite(logits.max()):
-        raise NumericalError(f"the highest logit is {logits.max()}; it must be finite")
-    settings = Settings(*(None if x is None else as_tensor(x, float64) for x in given))
-    weights, _ = _weights(as_tensor(logits.astype(np.float64)), settings)
-    return np.asarray((weights / weights.sum()).numpy())
-
-
-def _check(temperature: float, top_k: int | None, top_p: float | None) -> None:
-    if not is_number(temperature) or not 0.0 <= temperature < float("inf"):
-        raise ArgumentError(
-            f"temperature is {temperature!r}; it must be 0 (the most probable symbol always) or "
-            "more, and finite"
-        )
-    if top_k is not None and (isinstance(top_k, bool) or not isinstance(top_k, int) or top_k < 1):
-        raise ArgumentError(f"top_k is {top_k!r}; it must be an integer, 1 or more, or None")
-    if top_p is not None and not (is_number(top_p) and 0.0 < top_p <= 1.0):
-        raise ArgumentError(f"top_p is {top_p!r}; it must be above 0 and at most 1, or None")
-
-
 def _generated(
-    model: RecurrentLanguageModel,
+    model: LanguageModel,
     read: Ids,
     length: int,
-    source: Generator | None,
-    settings: Settings,
+    source: Generator,
+    settings: Settings | None,
     decode: Callable[[int], str],
     jit: bool,
 ) -> Iterator[str]:
-    size = BLOCK if jit else 1
-    step = model.compiled.of(draw, model) if jit else functools.partial(draw, model)
+    compiles = jit and model.recordable
+    size = BLOCK if compiles else 1
+    step = model.compiled.of(draw, model) if compiles else functools.partial(draw, model)
     symbol, state = from_numpy(read[-1:]), None
     for begun in range(0, length, size):
         count = min(size, length - begun)
-        numbers = None if source is None else _numbers(source, count, size)
+        numbers = None if settings is None else _numbers(source, count, size)
         # Entered anew for each block: the caller's code runs in between.
         with inference(model):
             if state is None:
@@ -213,14 +154,6 @@ def _numbers(source: Generator, count: int, size: int) -> Tensor:
     return from_numpy(numbers)
 
 
-class Settings(NamedTuple):
-    """How to draw, as float64 tensors without axes, so that one recording serves all numbers."""
-
-    temperature: Tensor | None
-    top_k: Tensor | None
-    top_p: Tensor | None
-
-
 class Drawn(NamedTuple):
     """Symbols drawn one after the other.
 
@@ -239,12 +172,12 @@ class Drawn(NamedTuple):
 
 
 def draw(
-    model: RecurrentLanguageModel,
+    model: LanguageModel,
     count: int,
     symbol: Tensor,
     state: State,
     numbers: Tensor | None,
-    settings: Settings,
+    settings: Settings | None,
 ) -> Drawn:
     """Draw symbols, each from the model's probabilities after the one before.
 
@@ -256,75 +189,21 @@ def draw(
         symbol: what is read first, (1,).
         state: the state before it.
         numbers: equally distributed over [0, 1), (count,); None takes the most probable symbols.
-        settings: what the probabilities depend on besides the logits.
+        settings: what the probabilities depend on besides the logits; None as with `numbers`.
     """
     symbols, spreads = [], []
     for i in range(count):
         logits, state = model(symbol.unsqueeze(1), state)
-        row = logits[0, 0]
-        if numbers is None:
-            spreads.append(row.to(float64).amax(0, True) - row.to(float64).amin(0, True))
+        row = logits[0, 0].to(float64)
+        if numbers is None or settings is None:
+            spreads.append(row.amax(0, True) - row.amin(0, True))
             symbol = row.argmax(0, True)
         else:
-            weights, spread = _weights(row.to(float64), settings)
+            weights, spread = weights_of(row, settings)
             spreads.append(spread)
             symbol = drawn_from(weights, numbers[i : i + 1])
         symbols.append(symbol)
     return Drawn(cat(symbols), symbol, state, cat(spreads))
-
-
-def _weights(logits: Tensor, settings: Settings) -> tuple[Tensor, Tensor]:
-    """e^(logits / temperature) up to a factor, 0 for what is cut, (V,); and the logits' spread."""
-    assert settings.temperature is not None
-    highest = logits.amax(0, True)
-    spread = highest - logits.amin(0, True)
-    weights = ((logits - highest) / settings.temperature).exp()
-    if settings.top_k is None and settings.top_p is None:
-        return weights, spread
-    # By logits, which tell apart what rounds to the same probability.
-    ranks, before = _ranked(logits, weights)
-    if settings.top_k is not None:
-        weights = where(ranks < settings.top_k, weights, 0.0)
-    if settings.top_p is not None:
-        weights = where(before < settings.top_p * weights.sum(), weights, 0.0)
-    return weights, spread
-
-
-def _ranked(logits: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-    """For each symbol, how many are more probable, and the sum of their weights, (V,) each.
-
-    Of equals, those of lower number count as more probable.
-    """
-    size = len(logits)
-    if size > COMPARED:
-        order = sort(-logits).indices
-        in_order = weights.gather(0, order)
-        places = sort(order).indices
-        return places.to(float64), (in_order.cumsum(0) - in_order).gather(0, places)
-    theirs, own = logits.unsqueeze(0), logits.unsqueeze(1)
-    lower = from_numpy(np.tri(size, k=-1, dtype=np.bool_))
-    ahead = ((theirs > own) | ((theirs == own) & lower)).to(float64)
-    return ahead.sum(1), (ahead * weights).sum(1)
-
-
-def drawn_from(weights: Tensor, number: Tensor) -> Tensor:
-    """The first symbol at which the sum of weights exceeds the share `number` of their total."""
-    sums = _summed_up(weights)
-    possible = weights > 0.0
-    # The total is one of the sums, so that no rounding leaves a share without a symbol.
-    total = where(possible, sums, 0.0).amax(0, True)
-    return ((number * total < sums) & possible).to(float64).argmax(0, True)
-
-
-def _summed_up(weights: Tensor) -> Tensor:
-    """The cumulative sum, by two products with triangles of ones: within rows and of rows."""
-    size = len(weights)
-    width = math.isqrt(size - 1) + 1
-    height = -(-size // width)
-    table = functional.pad(weights, (0, height * width - size)).reshape(height, width)
-    within = table @ from_numpy(np.tri(width).T.copy())
-    before = from_numpy(np.tri(height, k=-1)) @ within[:, -1:]
-    return (within + before).flatten()[:size]
 
 
 def _decoder(vocabulary: Vocabulary, before: Ids) -> Callable[[int], str]:

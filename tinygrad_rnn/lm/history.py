@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import io
 import os
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from tinygrad_rnn.errors import DataError
 from tinygrad_rnn.paths import path_of
+from tinygrad_rnn.training.history import CsvHistory, Points, plot_curves
 
 
 class Record(NamedTuple):
@@ -38,34 +38,11 @@ class Record(NamedTuple):
     symbols_per_second: float
 
 
-class History:
-    """The CSV file of a run.
-
-    A line is written in one go and reaches the system at once, so a run that is killed leaves
-    whole lines. `rows` counts them; resuming cuts the file back to the count in the checkpoint.
-    """
+class History(CsvHistory):
+    """The CSV file of a language model's run."""
 
     def __init__(self, path: Path | None, rows: int = 0) -> None:
-        self.path = path
-        self.rows = 0
-        if path is None:
-            return
-        kept: list[bytes] = []
-        if rows and path.exists():
-            lines = path.read_bytes().splitlines(keepends=True)
-            kept = [line for line in lines[1 : rows + 1] if line.endswith(b"\n")]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.tmp")
-        temporary.write_bytes(b"".join([_line(Record._fields), *kept]))
-        os.replace(temporary, path)
-        self.rows = len(kept)
-
-    def append(self, record: Record) -> None:
-        """Write a line."""
-        self.rows += 1
-        if self.path is not None:
-            with self.path.open("ab", buffering=0) as file:
-                file.write(_line(_shown(value) for value in record))
+        super().__init__(path, Record._fields, rows)
 
 
 def read_history(path: str | os.PathLike[str]) -> list[Record]:
@@ -92,40 +69,11 @@ def plot_history(csv_path: str | os.PathLike[str], png_path: str | os.PathLike[s
     Raises DataError when the CSV cannot be read or the PNG cannot be written.
     """
     records = read_history(csv_path)
-    picture = path_of(png_path)
-    try:
-        # Without pyplot, which would choose a window system and keep every figure.
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError:
-        return False
-    figure: Any = Figure(figsize=(8, 5), layout="constrained")
-    axes = figure.add_subplot()
-    axes.plot(
-        [r.iteration for r in records], [r.train_loss for r in records], label="training, smoothed"
-    )
+    trained = [r.iteration for r in records], [r.train_loss for r in records]
+    curves: dict[str, Points] = {"training, smoothed": trained}
     measured = [(r.iteration, r.validation_loss) for r in records if r.validation_loss is not None]
     if measured:
-        axes.plot(*zip(*measured, strict=True), "o-", markersize=4, label="validation")
-    axes.set_xlabel("iteration")
-    axes.set_ylabel("cross-entropy, nats a symbol")
-    axes.grid(alpha=0.3)
-    axes.legend()
-    canvas: Any = FigureCanvasAgg(figure)
-    try:
-        canvas.print_png(os.fspath(picture))
-    except OSError as error:
-        raise DataError(f"{picture} cannot be written: {error.strerror or error}") from error
-    return True
-
-
-def _line(values: object) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(values)  # type: ignore[arg-type]
-    return text.getvalue().encode()
-
-
-def _shown(value: float | None) -> str:
-    if value is None:
-        return ""
-    return str(value) if isinstance(value, int) else f"{value:.6g}"
+        curves["validation"] = [i for i, _ in measured], [loss for _, loss in measured]
+    return plot_curves(
+        png_path, curves, "iteration", "cross-entropy, nats a symbol", markers=["validation"]
+    )

@@ -5,20 +5,18 @@ This file is the network alone. It does not train, draw symbols or touch files.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from tinygrad_rnn import nn
 from tinygrad_rnn.arguments import positive
 from tinygrad_rnn.context import no_grad
-from tinygrad_rnn.errors import ArgumentError, DtypeError, ShapeError
+from tinygrad_rnn.errors import ArgumentError
 from tinygrad_rnn.lm.arguments import number_of
-from tinygrad_rnn.lm.compiling import Compiled
+from tinygrad_rnn.lm.base import LanguageModel, State, require_ids
 from tinygrad_rnn.nn import functional
 from tinygrad_rnn.tensor import Tensor
 
-State = Any
 CellFactory = Callable[[int], nn.Module]
 
 _LAYERS: dict[str, Callable[..., nn.Recurrent]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
@@ -29,7 +27,7 @@ CUSTOM = "custom"
 """The kind that stands in a checkpoint for a cell that the user wrote."""
 
 
-class RecurrentLanguageModel(nn.Module):
+class RecurrentLanguageModel(LanguageModel):
     """p(s_{t+1} | s_1 … s_t) = softmax(W h_t + b), h_t the output of stacked recurrent layers.
 
     The architecture is that of char-rnn (Karpathy, 2015): one-hot inputs, layers with dropout
@@ -47,9 +45,6 @@ class RecurrentLanguageModel(nn.Module):
         forget_bias: what the biases of an LSTM's forget gates add up to in every layer (Gers et
             al., 2000; Jozefowicz et al., 2015): `bias_ih` starts with it and `bias_hh` with 0.
 
-    Attributes:
-        compiled: what `evaluate` and `generate` have compiled of this model, kept for later calls.
-
     Raises:
         ArgumentError: for a size below 1, an unknown kind, or a probability out of range.
     """
@@ -64,8 +59,7 @@ class RecurrentLanguageModel(nn.Module):
         embedding_size: int | None = None,
         forget_bias: float = 1.0,
     ) -> None:
-        super().__init__()
-        self.vocabulary_size = positive(vocabulary_size, "vocabulary_size")
+        super().__init__(vocabulary_size)
         self.hidden_size = positive(hidden_size, "hidden_size")
         self.num_layers = positive(num_layers, "num_layers")
         self.dropout = number_of(dropout, "dropout")
@@ -80,7 +74,6 @@ class RecurrentLanguageModel(nn.Module):
         last = self.recurrent.cells()[-1]
         width = getattr(last, "output_size", getattr(last, "hidden_size", hidden_size))
         self.output = nn.Linear(int(width), vocabulary_size)
-        self.compiled = Compiled()
 
     def _layers(self, kind: str | CellFactory) -> nn.Recurrent:
         if callable(kind):
@@ -112,30 +105,8 @@ class RecurrentLanguageModel(nn.Module):
         return self.recurrent.initial_state(positive(batch, "batch"), self.output.weight.dtype)
 
     def forward(self, ids: Tensor, state: State = None) -> tuple[Tensor, State]:
-        """Return the logits of each next symbol, and the state after the last step.
-
-        Args:
-            ids: symbol numbers (T, B), integers 0 … V - 1.
-            state: what an earlier call returned, to go on from there; None begins anew.
-
-        Returns:
-            Logits (T, B, V), where [t, b] predicts the symbol after ids[t, b], and the state.
-
-        Raises:
-            ShapeError, DtypeError, OutOfRangeError: for anything but symbol numbers (T, B).
-        """
-        if not isinstance(ids, Tensor):
-            raise DtypeError(
-                f"the model takes a tensor of symbol numbers, not {type(ids).__name__}; make one "
-                "with tensor() or from_numpy()"
-            )
-        if ids.ndim != 2:
-            raise ShapeError(
-                f"the model takes symbol numbers (time, batch), not shape {ids.shape}; for a "
-                "single row use ids.unsqueeze(1)"
-            )
-        if ids.is_floating_point():
-            raise DtypeError(f"the model takes symbol numbers (integers), not {ids.dtype}")
+        """As LanguageModel says: logits (T, B, V) and the layers' state, for symbols (T, B)."""
+        require_ids(ids)
         if self.embedding is None:
             dtype = self.output.weight.dtype
             x = functional.one_hot(ids, self.vocabulary_size, dtype=dtype)
@@ -158,17 +129,3 @@ class RecurrentLanguageModel(nn.Module):
             "embedding_size": self.embedding_size,
             "forget_bias": self.forget_bias,
         }
-
-
-@contextlib.contextmanager
-def inference(model: nn.Module) -> Iterator[None]:
-    """Without dropout and without a graph inside; the model's mode is put back afterwards."""
-    training = [module for module in model.modules() if module.training]
-    for module in training:
-        module.training = False
-    try:
-        with no_grad():
-            yield
-    finally:
-        for module in training:
-            module.training = True

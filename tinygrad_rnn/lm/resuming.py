@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from tinygrad_rnn.checkpoints import Array, Checkpoint
+from tinygrad_rnn.checkpoints import Checkpoint
 from tinygrad_rnn.creation import as_tensor
 from tinygrad_rnn.errors import ArgumentError, CheckpointError, StateDictError
 from tinygrad_rnn.generator import default_generator
-from tinygrad_rnn.lm.saving import KIND, named
+from tinygrad_rnn.lm.saving import KIND
 from tinygrad_rnn.nn import map_state, state_tensors
+from tinygrad_rnn.training.saving import arrays_of, named, put_back_optimizer, settings_of
 
 if TYPE_CHECKING:
     from tinygrad_rnn.lm.training import Trainer
@@ -24,16 +25,9 @@ _KEPT = ("iteration", "first_loss", "smoothed_loss", "best_loss", "seconds")
 
 def checkpoint_of(trainer: Trainer, history_rows: int) -> Checkpoint:
     """Return a run as arrays, which share memory with the model, and JSON types."""
-    held = trainer.optimizer.state_dict()
-    arrays = {f"model.{n}": t.numpy() for n, t in trainer.model.state_dict().items()}
-    for number, parts in held["state"].items():
-        arrays |= {f"optimizer.{number}.{n}": t.numpy() for n, t in parts.items()}
+    arrays = arrays_of(trainer.model, trainer.optimizer)
     for number, tensor in enumerate(state_tensors(trainer.state)):
         arrays[f"state.{number}"] = tensor.detach().numpy()
-    groups = [
-        {name: value for name, value in group.items() if name != "params"}
-        for group in held["param_groups"]
-    ]
     progress: dict[str, Any] = {name: getattr(trainer, name) for name in _KEPT}
     progress["history_rows"] = history_rows
     return Checkpoint(
@@ -43,7 +37,7 @@ def checkpoint_of(trainer: Trainer, history_rows: int) -> Checkpoint:
             "model": trainer.model.settings(),
             "vocabulary": trainer.vocabulary.to_json(),
             "training": trainer.settings.to_json(),
-            "optimizer": {"groups": groups, "arrays": sorted(named(arrays, "optimizer"))},
+            "optimizer": settings_of(trainer.optimizer),
             "schedule": trainer.schedule.state_dict(),
             "generator": default_generator.get_state(),
             "streams": trainer.streams.state_dict(),
@@ -62,7 +56,8 @@ def put_back(trainer: Trainer, path: str | os.PathLike[str], checkpoint: Checkpo
     """
     arrays, settings = checkpoint
     try:
-        _put_back_optimizer(trainer, arrays, settings)
+        put_back_optimizer(trainer.optimizer, arrays, settings["optimizer"])
+        trainer.schedule.load_state_dict(settings["schedule"])
         trainer.streams.load_state_dict(settings["streams"])
         tensors = named(arrays, "state")
         wanted = state_tensors(trainer.state)
@@ -82,24 +77,6 @@ def put_back(trainer: Trainer, path: str | os.PathLike[str], checkpoint: Checkpo
     except (LookupError, TypeError, ValueError) as error:
         raise _unusable(path, str(error)) from error
     return rows
-
-
-def _put_back_optimizer(
-    trainer: Trainer, arrays: dict[str, Array], settings: dict[str, Any]
-) -> None:
-    saved = settings["optimizer"]
-    found = named(arrays, "optimizer")
-    missing = sorted(set(saved["arrays"]) - set(found))
-    if missing:
-        raise CheckpointError(f"the optimizer's state lacks {', '.join(missing)}")
-    state: dict[int, dict[str, Array]] = {}
-    for name, array in found.items():
-        number, _, part = name.partition(".")
-        state.setdefault(int(number), {})[part] = array
-    everything = list(range(len(list(trainer.model.parameters()))))
-    groups = [{**group, "params": everything} for group in saved["groups"]]
-    trainer.optimizer.load_state_dict({"state": state, "param_groups": groups})
-    trainer.schedule.load_state_dict(settings["schedule"])
 
 
 def _unusable(path: str | os.PathLike[str], why: str) -> CheckpointError:

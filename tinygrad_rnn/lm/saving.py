@@ -24,6 +24,7 @@ from tinygrad_rnn.lm.model import CUSTOM, CellFactory, RecurrentLanguageModel
 from tinygrad_rnn.lm.settings import TrainingSettings
 from tinygrad_rnn.text import Vocabulary
 from tinygrad_rnn.text.arguments import text_of
+from tinygrad_rnn.training.saving import named
 
 KIND = "recurrent language model in training"
 SECTIONS = (
@@ -142,12 +143,6 @@ def require_same_text(
         f"{path} was trained on a text of {saved.get('symbols')} symbols{name}, and this one is "
         f"{what}; give the same text"
     )
-
-
-def named(arrays: Mapping[str, Array], section: str) -> dict[str, Array]:
-    """Return the arrays whose names begin with `section` and a dot, under the rest of the name."""
-    prefix = f"{section}."
-    return {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}
 
 
 def fingerprint(ids: npt.NDArray[Any]) -> str:

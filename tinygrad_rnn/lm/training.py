@@ -27,12 +27,11 @@ from tinygrad_rnn.generator import Generator
 from tinygrad_rnn.jit import JitFunction
 from tinygrad_rnn.jit.replay import Replay
 from tinygrad_rnn.lm.arguments import number_of, require, require_known
-from tinygrad_rnn.lm.compiling import CompiledUpdate
+from tinygrad_rnn.lm.base import State
 from tinygrad_rnn.lm.evaluation import Evaluation, evaluate, perplexity, predict, predictor
 from tinygrad_rnn.lm.generation import draw, generate_text
 from tinygrad_rnn.lm.history import History, Record
-from tinygrad_rnn.lm.interruption import Interruption
-from tinygrad_rnn.lm.model import CellFactory, RecurrentLanguageModel, State, inference
+from tinygrad_rnn.lm.model import CellFactory, RecurrentLanguageModel
 from tinygrad_rnn.lm.parts import cut
 from tinygrad_rnn.lm.reports import Report
 from tinygrad_rnn.lm.resuming import checkpoint_of, put_back
@@ -45,6 +44,9 @@ from tinygrad_rnn.paths import path_of
 from tinygrad_rnn.tensor import Tensor
 from tinygrad_rnn.text import Vocabulary, Window
 from tinygrad_rnn.text.arguments import text_of
+from tinygrad_rnn.training.compiling import CompiledUpdate
+from tinygrad_rnn.training.interruption import Interruption
+from tinygrad_rnn.training.modes import inference
 
 LAST = "last.safetensors"
 BEST = "best.safetensors"

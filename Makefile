@@ -5,13 +5,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install demo test lint bench clean
+.PHONY: help install demo test lint bench docs clean
 
 help:
 	@echo "make demo   learn \"hello\", then train a character model on Shakespeare for under a minute"
 	@echo "make test   ruff, mypy and every test"
 	@echo "make lint   ruff and mypy"
 	@echo "make bench  the benchmarks"
+	@echo "make docs   the site with the course and the reference, in build/site"
 	@echo "make clean  remove the environment and everything else that was made"
 	@echo "The environment is $(VENV), made with $(PYTHON); choose another with PYTHON=python3.12."
 
@@ -38,7 +39,7 @@ demo: $(INSTALLED)
 	$(BIN)/python examples/shakespeare.py demo
 
 test: lint
-	$(BIN)/python -m pytest tests
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -49,6 +50,10 @@ bench: $(INSTALLED)
 		echo "$(BIN)/python $$script"; \
 		$(BIN)/python "$$script" || exit 1; \
 	done
+
+docs: $(INSTALLED)
+	"$(BIN)/python" -m pip install --quiet --disable-pip-version-check -e ".[docs]"
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -16,15 +16,16 @@ import argparse
 import csv
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from common import Outcome, parser_of, run
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import lm, optim, training
-from tinygrad_rnn.errors import DataError, TinygradRnnError
+from tinygrad_rnn.errors import DataError
 from tinygrad_rnn.nn import functional
 from tinygrad_rnn.text import Splits, Vocabulary, embedded_text, find_text, split
 
@@ -169,7 +170,9 @@ class Study:
         training.plot_curves(self.out / "counting.png", curves, *labels, curves, levels)
 
 
-def study(options: argparse.Namespace) -> int:
+def counting(options: argparse.Namespace) -> Outcome:
+    if options.quick:
+        options.epochs = min(options.epochs, 2)
     corpus = embedded_text() if options.data is None else find_text(options.data)
     vocabulary = corpus.vocabulary()
     ids = corpus.encode(vocabulary).astype(np.int64)
@@ -179,13 +182,11 @@ def study(options: argparse.Namespace) -> int:
             f"{corpus.name} has {len(ids)} characters, of which 80 % are trained on; that is too "
             f"few for {options.batch} windows of {WINDOW}. Give a longer text, or a lower --batch"
         )
-    out = options.out or Path("runs") / f"counting-{time.strftime('%Y%m%d-%H%M%S')}"
+    out = options.out
     if (out / "table.csv").exists():
         raise DataError(f"{out} holds the results of a study; choose another folder with --out")
     print(f"{corpus.name}: {len(ids):,} characters, {len(vocabulary)} of them different")
-    begun = time.perf_counter()
     V, H = len(vocabulary), options.hidden
-    tg.manual_seed(options.seed)
     found = Study(vocabulary, parts, out)
     found.count((1, 2, 4, 5) if options.quick else (1, 2, 3, 4, 5, 6, 7))
     neural: list[tuple[str, lm.LanguageModel, int | None]] = [
@@ -199,39 +200,23 @@ def study(options: argparse.Namespace) -> int:
     found.show()
     if not whole:
         print("Stopped before the end; the best weights of each model are kept in its folder.")
-        return 130
-    print(f"{time.perf_counter() - begun:.0f} seconds in all.")
-    return 0
+    return Outcome({f"{row.model}: perplexity": row.perplexity for row in found.rows}, not whole)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        description="Compare n-gram, fixed-window and recurrent language models on one text.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = parser_of(
+        "Compare n-gram, fixed-window and recurrent language models on one text.",
+        "a text file instead of the package's own Shakespeare",
     )
     add = parser.add_argument
-    add("--data", type=Path, help="a text file instead of the package's own Shakespeare")
     add("--epochs", type=int, default=20, help="the most passes through the text")
     add("--hidden", type=int, default=128, help="units a layer")
     add("--layers", type=int, default=1, help="recurrent layers")
     add("--dropout", type=float, default=0.3, help="probability in training")
     add("--batch", type=int, default=16, help="windows a batch")
     add("--lr", type=float, default=4e-3, help="Adam's learning rate")
-    add("--seed", type=int, default=0, help="for weights, dropout and the order of windows")
-    add("--out", type=Path, help="folder for results (a new one in runs/)")
     add("--quick", action="store_true", help="fewer models and two epochs, to see that it runs")
-    add("--no-jit", action="store_true", help="run every operation by itself")
-    options = parser.parse_args()
-    if options.quick:
-        options.epochs = min(options.epochs, 2)
-    try:
-        return study(options)
-    except (TinygradRnnError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nStopped at once.", file=sys.stderr)
-        return 130
+    return run(counting, parser, arguments)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
     python examples/shakespeare.py demo                    less than a minute, then a sample
     python examples/shakespeare.py train --model gru       char-rnn's settings; Ctrl-C saves
+    python examples/shakespeare.py train --data TEXT       any text: LaTeX, dialogue, Korean, …
+    python examples/shakespeare.py train --c-source        C: the headers that NumPy has installed
     python examples/shakespeare.py resume                  go on with the newest run
     python examples/shakespeare.py sample --prime ROMEO:
     python examples/shakespeare.py evaluate --data other.txt
@@ -30,11 +32,14 @@ from tinygrad_rnn.text import LEVELS, Corpus, Vocabulary, embedded_text, find_te
 RUNS = Path("runs")
 LAST = "last.safetensors"
 BEST = "best.safetensors"
+HEADERS = "numpy-headers.c.txt"
 DEFAULTS = lm.TrainingSettings()
 
 
 def train(options: argparse.Namespace) -> int:
-    corpus = find_text(options.data)
+    name = f"{options.model}-{options.layers}x{options.hidden}-{time.strftime('%Y%m%d-%H%M%S')}"
+    folder = options.out or RUNS / name
+    corpus = c_source(folder) if options.c_source else find_text(options.data)
     vocabulary = corpus.vocabulary(options.level, options.min_count)
     ids = encoded(corpus, vocabulary)
     tg.manual_seed(options.seed)
@@ -60,8 +65,6 @@ def train(options: argparse.Namespace) -> int:
         sample_length=options.sample_length,
         jit=not options.no_jit,
     )
-    name = f"{options.model}-{options.layers}x{options.hidden}-{time.strftime('%Y%m%d-%H%M%S')}"
-    folder = options.out or RUNS / name
     if (folder / LAST).exists():
         raise DataError(
             f"{folder} holds a run already; go on with it by `resume {folder}`, or choose another "
@@ -78,6 +81,17 @@ def train(options: argparse.Namespace) -> int:
     sooner = "" if limit is None else f", or as many as {limit:g} seconds are enough for"
     print(f"{trainer.iterations:,} iterations{sooner}; everything is kept in {folder}")
     return finished(trainer, limit)
+
+
+def c_source(folder: Path) -> Corpus:
+    """Return NumPy's installed C headers as one text, which is kept in `folder`."""
+    headers = sorted(Path(np.get_include()).rglob("*.h"), key=lambda path: path.name)
+    if not headers:
+        raise DataError(f"there are no headers in {np.get_include()}; give C source with --data")
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / HEADERS
+    path.write_text("".join(h.read_text(encoding="utf-8") for h in headers), encoding="utf-8")
+    return find_text(path)
 
 
 def resume(options: argparse.Namespace) -> int:
@@ -263,6 +277,7 @@ def options_of(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def add_training(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
+    add("--c-source", action="store_true", help="train on NumPy's C headers")
     add("--model", choices=lm.KINDS, default="lstm", help="kind of recurrent layer")
     add("--hidden", type=int, default=128, help="units a layer")
     add("--layers", type=int, default=2, help="layers")

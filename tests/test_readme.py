@@ -53,6 +53,22 @@ def test_the_speed_and_the_minutes_are_what_the_benchmark_wrote() -> None:
         assert sentence in readme
 
 
+def test_the_table_of_cells_is_what_the_search_found() -> None:
+    """Fails if a unit, score or level of chance was typed in, or is of another run."""
+    found = json.loads((RESULTS.parent / "cells.json").read_text(encoding="utf-8"))
+    measures = {"AUC": "AUC", "Spearman": "ρ"}
+    possible = {
+        f"| {name} | {what} | {unit['unit']} | {measures[unit['measure']]} "
+        f"{unit['held_out']:.3f} | {unit['chance']:.3f} |"
+        for name, text_of in found.items()
+        for what, unit in text_of["properties"].items()
+    }
+    table = README.read_text(encoding="utf-8").split("| score, held out | chance |\n")[1]
+    rows = table.split("\n\n")[0].splitlines()[1:]
+    assert len(rows) > 5
+    assert set(rows) <= possible
+
+
 def test_the_sample_shown_is_what_the_model_wrote() -> None:
     """Fails if the sample in the README is not the benchmark's own."""
     results = json.loads(RESULTS.read_text())["results"]

@@ -4,6 +4,7 @@
 """
 
 import importlib
+import sys
 from builtins import tuple as Size  # noqa: N812 - PyTorch's name
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from numpy import dtype, e, finfo, iinfo, inf, nan, newaxis, pi
 
 from tinygrad_rnn import autograd, errors, nn, optim, utils
 from tinygrad_rnn.autograd import checkpoint, grad, hvp, jacobian
-from tinygrad_rnn.compatibility import missing
+from tinygrad_rnn.compatibility import MissingModules, missing
 from tinygrad_rnn.context import (
     enable_grad,
     inference_mode,
@@ -207,12 +208,12 @@ from tinygrad_rnn.functions import (
     unsqueeze,
     var,
     vstack,
+    where,
 )
 from tinygrad_rnn.generator import Generator, manual_seed
 from tinygrad_rnn.gradcheck import gradcheck
 from tinygrad_rnn.jit import jit
 from tinygrad_rnn.kernels import get_num_threads, set_num_threads
-from tinygrad_rnn.methods.arithmetic import where
 from tinygrad_rnn.serialization import load, save
 from tinygrad_rnn.tensor import Tensor
 
@@ -445,6 +446,8 @@ __all__ = [
     "zeros_like",
 ]
 
+
+sys.meta_path.append(MissingModules())
 
 if not TYPE_CHECKING:
 

@@ -5,9 +5,10 @@ Knows ndarrays and Python numbers, never a Tensor.
 
 from __future__ import annotations
 
+import functools
 import operator
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ from tinygrad_rnn.errors import ArgumentError, DtypeError, OutOfRangeError
 
 Array = npt.NDArray[Any]
 Shape = tuple[int, ...]
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def axis_of(dim: Any, ndim: int) -> int:
@@ -85,6 +87,24 @@ def array_of(data: Any, dtype: Any, default: np.dtype[Any]) -> Array:
         python_floats = array.dtype == np.float64 and not hasattr(data, "__array__")
         dtype = default if python_floats else array.dtype
     return array.astype(dtype_of(dtype), copy=False)
+
+
+# The names that PyTorch takes beside its own, as NumPy has them.
+_NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim"}
+
+
+def numpy_names(function: Function) -> Function:
+    """Let a function of `dim` and `keepdim` be called with `axis` and `keepdims` as well."""
+
+    @functools.wraps(function)
+    def called(*given: Any, **settings: Any) -> Any:
+        for name in settings.keys() & _NUMPY_NAMES.keys():
+            if _NUMPY_NAMES[name] in settings:
+                raise ArgumentError(f"{name} and {_NUMPY_NAMES[name]} say the same; pass one")
+            settings[_NUMPY_NAMES[name]] = settings.pop(name)
+        return function(*given, **settings)
+
+    return cast("Function", called)
 
 
 def positive(n: int, name: str) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import sys
+from importlib.abc import MetaPathFinder
 from opcode import opmap
 from types import FrameType
 
@@ -156,6 +157,8 @@ _TORCH = {
     "use numpy.testing.assert_allclose on x.detach().numpy()": "testing",
     "use type(x)": "typename",
     "use x.is_floating_point()": "is_signed",
+    "use x.relu_(), or relu without the underscore": "relu_",
+    "use tinygrad_rnn.__version__": "version",
 }
 
 _TENSOR = {
@@ -221,7 +224,7 @@ _NN = {
     "use register_buffer": "Buffer",
     "use reshape": "Unflatten",
     "use nn.Sequential": "Container",
-    "use nn.Parameter, nn.LSTM and the like from tinygrad_rnn.nn": "parameter modules",
+    "use nn.Parameter, nn.LSTM and the like from tinygrad_rnn.nn": "modules",
     _CPU: "DataParallel parallel quantized quantizable qat intrinsic",
 }
 
@@ -252,6 +255,10 @@ _FUNCTIONAL = {
     "use matmul": "grouped_mm scaled_mm scaled_grouped_mm",
 }
 
+_SEQUENCE_TOOLS = {
+    "use argsort": "invert_permutation",
+}
+
 _OPTIM = {
     _ADAPTIVE: "Adadelta Adafactor Adamax Muon NAdam RAdam Rprop",
     "use SGD, and average the parameters yourself": "ASGD",
@@ -270,16 +277,21 @@ _SCHEDULES = {
 }
 
 _AUTOGRAD = {
-    "use tinygrad_rnn.{name}": "no_grad set_grad_enabled inference_mode gradcheck",
-    "use the tensor itself: tg.tensor(data, requires_grad=...)": "Variable",
+    "use tinygrad_rnn.{name}": "gradcheck",
     "write it as tensor operations; their gradients, of any order, are found": "Function",
     "check loss.isfinite() after each step; NaN is never hidden": """detect_anomaly
         set_detect_anomaly anomaly_mode""",
-    "use jacobian and hvp of this package": "functional forward_ad",
+    "use jacobian and hvp of this package": "forward_ad",
     "use loss.backward()": "backward",
     "use gradcheck(function, x, order=2)": "gradgradcheck",
     "use cProfile, and step.program.explain() of a compiled step": "profiler",
     "use tinygrad_rnn.checkpoint to save memory": "graph",
+}
+
+_AUTOGRAD_FUNCTIONS = {
+    "use hvp, which is the same for a Hessian": "vhp",
+    "use tinygrad_rnn.grad with grad_outputs=v": "vjp",
+    "use jacobian, and multiply": "jvp",
 }
 
 _UTILS = {
@@ -292,8 +304,8 @@ _UTILS = {
 }
 
 _INIT = {
-    "use nn.init.{name}_": """constant eye kaiming_normal kaiming_uniform normal orthogonal sparse uniform
-        xavier_normal xavier_uniform""",
+    "use nn.init.{name}_": """constant eye kaiming_normal kaiming_uniform normal orthogonal sparse
+        uniform xavier_normal xavier_uniform""",
     "there are no convolutions": "dirac dirac_",
 }
 
@@ -319,25 +331,51 @@ _TOOLS = {
     "use timeit": "benchmark bottleneck",
 }
 
+_JIT = {
+    "decorate the training step with tg.jit, which compiles it whole": """script trace ScriptModule
+        ScriptFunction script_method trace_module export ignore unused is_scripting is_tracing
+        save load freeze Final""",
+}
+
+_DATA_MODULES = {
+    "use tinygrad_rnn.utils.data, which has it": "dataset dataloader sampler distributed",
+}
+
+# What PyTorch has as modules and this package as attributes, which `import` does not find.
+_ATTRIBUTES = {
+    "use the attribute, as in torch.{name}.is_available(), or leave the import out": """cuda mps
+        xpu accelerator backends""",
+}
+
 _PLACES = {
     "tinygrad_rnn": ("tinygrad_rnn.", (_FUNCTIONS, _TORCH)),
     "Tensor": ("Tensor.", (_FUNCTIONS, _TENSOR)),
     "Module": ("Module.", (_MODULE,)),
     "tinygrad_rnn.autograd": ("autograd.", (_AUTOGRAD,)),
+    "tinygrad_rnn.autograd.functional": ("autograd.functional.", (_AUTOGRAD_FUNCTIONS,)),
+    "tinygrad_rnn.jit": ("jit.", (_JIT,)),
     "tinygrad_rnn.nn": ("nn.", (_NN,)),
     "tinygrad_rnn.nn.functional": ("nn.functional.", (_FUNCTIONAL,)),
     "tinygrad_rnn.nn.init": ("nn.init.", (_INIT,)),
     "tinygrad_rnn.nn.utils": ("nn.utils.", (_UTILS,)),
+    "tinygrad_rnn.nn.utils.rnn": ("nn.utils.rnn.", (_SEQUENCE_TOOLS,)),
     "tinygrad_rnn.optim": ("optim.", (_OPTIM,)),
     "tinygrad_rnn.optim.lr_scheduler": ("optim.lr_scheduler.", (_SCHEDULES,)),
     "tinygrad_rnn.utils": ("utils.", (_TOOLS,)),
     "tinygrad_rnn.utils.data": ("utils.data.", (_DATA_TOOLS,)),
 }
 
+# Modules that only `import` statements name.
+_MODULES = {
+    "tinygrad_rnn": ("tinygrad_rnn.", (_FUNCTIONS, _TORCH, _ATTRIBUTES)),
+    "tinygrad_rnn.utils.data": ("utils.data.", (_DATA_TOOLS, _DATA_MODULES)),
+}
+
+
 @functools.cache
-def _known(place: str) -> dict[str, str]:
-    """Return what to use in place of each name that is missing at a place."""
-    shown, tables = _PLACES[place]
+def _known(place: str, module: bool = False) -> dict[str, str]:
+    """Return what to use in place of each name, or module, that is missing at a place."""
+    shown, tables = _MODULES.get(place, _PLACES[place]) if module else _PLACES[place]
     return {
         name: f"there is no {shown}{name}: "
         + text.replace("{name}", name).replace("{base}", name.removesuffix("_"))
@@ -379,6 +417,16 @@ def missing(place: str, name: str, found_in: object = None) -> Exception:
         kind = f"{type(found_in).__name__!r} object"
     # Python itself adds what was perhaps meant, when it shows the error.
     return AttributeError(f"{kind} has no attribute {name!r}", name=name, obj=found_in)
+
+
+class MissingModules(MetaPathFinder):
+    """Asked last by `import`, says what to use in place of a module that only PyTorch has."""
+
+    def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:
+        """Raise MissingImportError if there is something to say."""
+        place, _, name = fullname.rpartition(".")
+        if place in _PLACES and name in _known(place, module=True):
+            raise MissingImportError(_known(place, module=True)[name])
 
 
 def _is_import(frame: FrameType) -> bool:

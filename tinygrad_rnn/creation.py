@@ -42,9 +42,9 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False, device: An
     return Tensor(np.array(array_of(data, dtype, get_default_dtype())), requires_grad=requires_grad)
 
 
-def is_tensor(x: Any) -> bool:
+def is_tensor(obj: Any) -> bool:
     """Whether `x` is a Tensor."""
-    return isinstance(x, Tensor)
+    return isinstance(obj, Tensor)
 
 
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
@@ -131,29 +131,29 @@ def empty(
     return zeros(*_shape(shape, size), dtype=dtype, requires_grad=requires_grad)
 
 
-def zeros_like(x: Tensor, dtype: Any = None, device: Any = None) -> Tensor:
-    """Return zeros of the shape and type of `x`."""
+def zeros_like(input: Tensor, dtype: Any = None, device: Any = None) -> Tensor:
+    """Return zeros of the shape and type of `input`."""
     require_cpu(device)
-    like = _required(x, "zeros_like")
+    like = _required(input, "zeros_like")
     return zeros(like.shape, dtype=dtype or like.dtype)
 
 
-def ones_like(x: Tensor, dtype: Any = None, device: Any = None) -> Tensor:
-    """Return ones of the shape and type of `x`."""
+def ones_like(input: Tensor, dtype: Any = None, device: Any = None) -> Tensor:
+    """Return ones of the shape and type of `input`."""
     require_cpu(device)
-    like = _required(x, "ones_like")
+    like = _required(input, "ones_like")
     return ones(like.shape, dtype=dtype or like.dtype)
 
 
-def empty_like(x: Tensor, dtype: Any = None, device: Any = None) -> Tensor:
-    """Return a tensor to be overwritten, of the shape and type of `x`; it starts as zeros."""
-    return zeros_like(_required(x, "empty_like"), dtype, device)
+def empty_like(input: Tensor, dtype: Any = None, device: Any = None) -> Tensor:
+    """Return a tensor to be overwritten, of the shape and type of `input`; it starts as zeros."""
+    return zeros_like(_required(input, "empty_like"), dtype, device)
 
 
-def full_like(x: Tensor, fill_value: Any, dtype: Any = None, device: Any = None) -> Tensor:
-    """Return a tensor of the shape and type of `x` with every element equal to `fill_value`."""
+def full_like(input: Tensor, fill_value: Any, dtype: Any = None, device: Any = None) -> Tensor:
+    """Return a tensor of the shape and type of `input` with every element equal to `fill_value`."""
     require_cpu(device)
-    like = _required(x, "full_like")
+    like = _required(input, "full_like")
     return full(like.shape, fill_value, dtype or like.dtype)
 
 
@@ -220,17 +220,17 @@ def randn(
     return drawn.requires_grad_() if requires_grad else drawn
 
 
-def rand_like(x: Tensor, generator: Generator | None = None, device: Any = None) -> Tensor:
-    """Return numbers equally distributed over [0, 1), in the shape and type of `x`."""
+def rand_like(input: Tensor, generator: Generator | None = None, device: Any = None) -> Tensor:
+    """Return numbers equally distributed over [0, 1), in the shape and type of `input`."""
     require_cpu(device)
-    like = _required(x, "rand_like")
+    like = _required(input, "rand_like")
     return rand(like.shape, dtype=like.dtype, generator=generator)
 
 
-def randn_like(x: Tensor, generator: Generator | None = None, device: Any = None) -> Tensor:
-    """Return numbers of mean 0 and variance 1, in the shape and type of `x`."""
+def randn_like(input: Tensor, generator: Generator | None = None, device: Any = None) -> Tensor:
+    """Return numbers of mean 0 and variance 1, in the shape and type of `input`."""
     require_cpu(device)
-    like = _required(x, "randn_like")
+    like = _required(input, "randn_like")
     return randn(like.shape, dtype=like.dtype, generator=generator)
 
 
@@ -264,9 +264,10 @@ def randperm(n: int, generator: Generator | None = None, device: Any = None) -> 
     return apply(ops.argsort, keys, axis=0, descending=False)
 
 
-def bernoulli(p: Tensor, generator: Generator | None = None) -> Tensor:
-    """Return 1 with the probability that each element of `p` gives, else 0."""
-    dtype = float_of(_required(p, "bernoulli").dtype)
+def bernoulli(input: Tensor, generator: Generator | None = None) -> Tensor:
+    """Return 1 with the probability that each element of `input` gives, else 0."""
+    p = _required(input, "bernoulli")
+    dtype = float_of(p.dtype)
     apply(
         ops.require_true,
         ~((p < 0) | (p > 1)),
@@ -277,7 +278,7 @@ def bernoulli(p: Tensor, generator: Generator | None = None) -> Tensor:
 
 
 def multinomial(
-    weights: Tensor,
+    input: Tensor,
     num_samples: int = 1,
     replacement: bool = False,
     generator: Generator | None = None,
@@ -290,7 +291,7 @@ def multinomial(
     Raises:
         ArgumentError: if weights are negative or not finite, or too few are above 0.
     """
-    given = _required(weights, "multinomial").detach()
+    given = _required(input, "multinomial").detach()
     draws = positive(num_samples, "num_samples")
     with quiet():
         doubles = given.to(float64)
@@ -336,14 +337,16 @@ def one_hot(index: Tensor, num_classes: int = -1, dtype: Any = None) -> Tensor:
         return (checked.unsqueeze(-1) == Tensor(np.arange(count))).to(dtype or int64)
 
 
-def tril(x: Tensor, diagonal: int = 0) -> Tensor:
+def tril(input: Tensor, diagonal: int = 0) -> Tensor:
     """Return a matrix (or batch) with 0 above a diagonal."""
-    return where(Tensor(np.tril(np.ones(_matrix_shape(x, "tril"), np.bool_), diagonal)), x, 0)
+    kept = np.tril(np.ones(_matrix_shape(input, "tril"), np.bool_), diagonal)
+    return where(Tensor(kept), input, 0)
 
 
-def triu(x: Tensor, diagonal: int = 0) -> Tensor:
+def triu(input: Tensor, diagonal: int = 0) -> Tensor:
     """Return a matrix (or batch) with 0 below a diagonal."""
-    return where(Tensor(np.triu(np.ones(_matrix_shape(x, "triu"), np.bool_), diagonal)), x, 0)
+    kept = np.triu(np.ones(_matrix_shape(input, "triu"), np.bool_), diagonal)
+    return where(Tensor(kept), input, 0)
 
 
 def _matrix_shape(x: Tensor, name: str) -> Shape:

@@ -63,6 +63,16 @@ class Node:
         """
         raise NotImplementedError
 
+    def settled(self, value: Value) -> Value:
+        """Replace an input that was changed in place since by what it was; return that.
+
+        Raises GraphError if this needs its numbers.
+        """
+        raise GraphError(
+            f"{self.describe()} used a tensor of shape {tuple(value.shape)} that was changed in "
+            f"place since, by {value._node.describe()}. Use it after all changes, or use a clone()."
+        )
+
     def release(self) -> None:
         """Forget the inputs and whatever was saved for `pull`."""
         self.inputs = None
@@ -167,7 +177,12 @@ def reachable(
     while True:
         for value in values:
             node = value._node
-            if node is None or node in found or (stop and (node, value._slot) in stop):
+            if node is None:
+                continue
+            if consumer is not None and node.order > consumer.order:
+                value = consumer.settled(value)
+                node = value._node
+            if node in found or (stop and (node, value._slot) in stop):
                 continue
             if node.inputs is None:
                 raise GraphError(_released(value, node, consumer))

@@ -37,6 +37,14 @@ class UnsupportedError(TinygradRnnError, NotImplementedError):
     """A call that exists elsewhere under this name, and that this library does not do."""
 
 
+class MissingNameError(UnsupportedError, AttributeError):
+    """A name that PyTorch has here, and this library does not; it says what to use instead."""
+
+
+class MissingImportError(UnsupportedError, ImportError):
+    """The same, for `from ... import name`."""
+
+
 class GradcheckError(TinygradRnnError, AssertionError):
     """An analytic gradient that differs from finite differences."""
 

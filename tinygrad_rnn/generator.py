@@ -16,6 +16,7 @@ import numpy as np
 from tinygrad_rnn import kernels
 from tinygrad_rnn.arguments import Array, Shape
 from tinygrad_rnn.context import state
+from tinygrad_rnn.devices import names_device, require_cpu
 from tinygrad_rnn.errors import ArgumentError
 
 _KEYS = 2**64
@@ -26,10 +27,14 @@ class Generator:
 
     Args:
         seed: any integer; streams of different seeds are unrelated. None takes one from the
-            operating system.
+            operating system. PyTorch's `device="cpu"`, in its place, says nothing.
+        device: "cpu".
     """
 
-    def __init__(self, seed: int | None = None) -> None:
+    def __init__(self, seed: Any = None, device: Any = None) -> None:
+        if names_device(seed):
+            seed, device = None, seed
+        require_cpu(device)
         self.manual_seed(int.from_bytes(os.urandom(7), "little") if seed is None else seed)
 
     def manual_seed(self, seed: int) -> Generator:

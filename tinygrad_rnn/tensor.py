@@ -7,6 +7,7 @@ reading the numbers, the graph, and mutation.
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ from tinygrad_rnn.errors import (
     TinygradRnnError,
 )
 from tinygrad_rnn.methods.in_place import InPlace
+from tinygrad_rnn.methods.replacing import replaced
 from tinygrad_rnn.methods.shaping import split_index
 from tinygrad_rnn.ops import Primitive
 
@@ -37,14 +39,42 @@ Float = float
 Str = str
 
 
-class Memory:
-    """Shared by all tensors that see the same numbers: when and where these last changed."""
+class Changes:
+    """When and where numbers last changed."""
 
     __slots__ = ("mutated_at", "site")
 
     def __init__(self) -> None:
         self.mutated_at = 0
         self.site: Site | None = None
+
+    def happened(self) -> None:
+        """Note that the numbers are overwritten now, by the user's line."""
+        self.mutated_at = engine.now()
+        self.site = caller()
+
+
+class Memory:
+    """Shared by all tensors that see the same numbers; nothing else may hold it: see `is_shared`.
+
+    Nodes hold the changes. `before` is where the tensor stood in the graph before it was replaced,
+    and the same of the time before that.
+    """
+
+    __slots__ = ("before", "changes")
+
+    def __init__(self) -> None:
+        self.changes = Changes()
+        self.before: tuple[engine.Edge, Any] | None = None
+
+
+def is_shared(x: Tensor) -> bool:
+    """Whether another living tensor sees the same numbers."""
+    return x._memory is not None and _references(x) > _references(_alone)
+
+
+def _references(x: Tensor) -> int:
+    return sys.getrefcount(x._memory)
 
 
 # Shared by all that have none: the more dictionaries live, the more often garbage is collected.
@@ -54,7 +84,7 @@ _NO_PARAMS: dict[str, Any] = {}
 class Operation(engine.Node):
     """A primitive that was applied, with what its vjps need."""
 
-    __slots__ = ("code", "memory", "offset", "output", "params", "primitive", "scope")
+    __slots__ = ("changes", "code", "offset", "output", "params", "primitive", "scope")
 
     def __init__(
         self,
@@ -69,7 +99,7 @@ class Operation(engine.Node):
         self.primitive = primitive
         self.params = params or _NO_PARAMS
         self.output: Array | None = None
-        self.memory: Memory | None = None
+        self.changes: Changes | None = None
         self.scope: Scope = state.scope
         # From the method that called `apply`, which called this.
         self.code, self.offset = position(3)
@@ -93,11 +123,11 @@ class Operation(engine.Node):
                     continue
                 # Joint vjps read indices whether or not they read the numbers.
                 if primitive.reads_inputs or x._array.dtype.kind != "f":
-                    self._refuse_if_mutated(x._memory, "an input")
+                    self._refuse_if_mutated(x._memory.changes, "an input")
         out = None
         if primitive.reads_output:
-            if self.memory is not None:
-                self._refuse_if_mutated(self.memory, "the output")
+            if self.changes is not None:
+                self._refuse_if_mutated(self.changes, "the output")
             assert self.output is not None
             out = wrap(self.output, self)
         g = gradients if primitive.multiple else gradients[0]
@@ -113,6 +143,17 @@ class Operation(engine.Node):
                 contributions.append(None)
         return contributions
 
+    def settled(self, value: Any) -> Any:
+        """Replace an input that was changed in place since by what it was; return that."""
+        if self.primitive.reads_inputs or not isinstance(value, Tensor):
+            return super().settled(value)
+        then: Any = value
+        before = None if value._memory is None else value._memory.before
+        while then._node.order > self.order and before is not None:
+            then, before = before
+        self.inputs = tuple([then if x is value else x for x in self.inputs or ()])
+        return then
+
     def release(self) -> None:
         """Forget inputs and output."""
         self.inputs = None
@@ -125,10 +166,10 @@ class Operation(engine.Node):
             where = f" in {self.scope}"
         return f"`{self.primitive.name}`{where} ({self.site})"
 
-    def _refuse_if_mutated(self, memory: Memory, which: str) -> None:
-        if memory.mutated_at > self.order:
+    def _refuse_if_mutated(self, changes: Changes, which: str) -> None:
+        if changes.mutated_at > self.order:
             raise GraphError(
-                f"{which} of {self.describe()} was overwritten at {memory.site} before backward "
+                f"{which} of {self.describe()} was overwritten at {changes.site} before backward "
                 "read it. Call backward before assigning, or assign to a clone()."
             )
 
@@ -214,10 +255,11 @@ def _without_numbers(inputs: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return what a node keeps of inputs whose numbers it will not read."""
     kept = []
     for x in inputs:
-        # Joint vjps read indices; and an edge in place of a small array would save nothing.
+        # Joint vjps read indices; and an edge in place of a small array would save nothing, unless
+        # it is a view, which would keep the whole from being changed in place.
         if (
             isinstance(x, Tensor)
-            and x._array.nbytes >= _WORTH_FREEING
+            and (x._array.nbytes >= _WORTH_FREEING or x._memory is not None)
             and x._array.dtype.kind == "f"
             and (x._node is not None or not x._requires_grad)
         ):
@@ -408,6 +450,14 @@ class Tensor(InPlace):
         memo[id(self)] = copied
         return copied
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._node is not None:
+            raise GraphError("only leaves can be pickled; use detach()")
+        return _unpickled, (type(self), self._array, self._requires_grad, self.grad)
+
+    def __contains__(self, value: Any) -> Bool:
+        return bool((self == value).any())
+
     # ------------------------------------------------------------------ reading the numbers
 
     def item(self) -> Any:
@@ -549,7 +599,7 @@ class Tensor(InPlace):
         if memory is None:
             memory = self._memory = Memory()
             if self._node is not None:
-                self._node.memory = memory
+                self._node.changes = memory.changes
         return memory
 
     def _accumulate(self, other: Tensor) -> Tensor:
@@ -594,45 +644,64 @@ class Tensor(InPlace):
                 f"cannot assign shape {array.shape} to a tensor of shape {self.shape}"
                 + ("" if self._array.flags.writeable else ", which is read-only; clone() it first")
             ) from error
-        memory = self._shared_memory()
-        memory.mutated_at = engine.now()
-        memory.site = caller()
+        self._shared_memory().changes.happened()
         return self
 
-    def _in_place(self, result: Tensor) -> Tensor:
-        """Finish `self op= other`: a recorded result replaces the name, others the numbers."""
-        if result._requires_grad:
-            if self._node is None and self._requires_grad:
-                raise GraphError(
-                    "a leaf that requires a gradient cannot be changed in place while recording; "
-                    "use `with no_grad():`"
-                )
-            if result.shape != self.shape:
-                raise ShapeError(
-                    f"the result has shape {result.shape} and cannot replace one of {self.shape}"
-                )
-            return result
-        return self.assign(result)
+    def _in_place(self, function: Callable[[Tensor], Tensor], other: Any) -> Tensor:
+        """Compute `self op= other`.
+
+        Where a graph is recorded that changes the tensor's place in it; except that if it is a view
+        or has views, or a step is compiled, the name gets a new tensor.
+        """
+        wanted = self._requires_grad or (isinstance(other, Tensor) and other._requires_grad)
+        if not (wanted and state.grad_enabled):
+            return self.assign(function(self))
+        leaf = self._node is None and (self._requires_grad or state.recorder is not None)
+        if not leaf and not self._is_watched():
+            return self._replace(function)
+        self._refuse_leaf()
+        return self._fitting(function(self))
+
+    def _is_watched(self) -> Bool:
+        """Whether changing its place in the graph would be missed by views or hooks."""
+        node = self._node
+        return is_shared(self) or (node is not None and bool(node.hooks or node.retained))
+
+    def _refuse_leaf(self) -> None:
+        if self._requires_grad and self._node is None:
+            raise GraphError(
+                "a leaf that requires a gradient cannot be changed in place while recording; "
+                "use `with no_grad():`"
+            )
+
+    def _fitting(self, result: Tensor) -> Tensor:
+        if result.shape != self.shape:
+            raise ShapeError(
+                f"the result has shape {result.shape} and cannot replace one of {self.shape}"
+            )
+        if result.dtype != self.dtype:
+            raise DtypeError(f"the result is {result.dtype} and cannot replace {self.dtype}")
+        return result
 
     def __iadd__(self, other: Any) -> Tensor:
-        return self._in_place(self + other)
+        return self._in_place(lambda x: x + other, other)
 
     def __isub__(self, other: Any) -> Tensor:
-        return self._in_place(self - other)
+        return self._in_place(lambda x: x - other, other)
 
     def __imul__(self, other: Any) -> Tensor:
-        return self._in_place(self * other)
+        return self._in_place(lambda x: x * other, other)
 
     def __itruediv__(self, other: Any) -> Tensor:
-        return self._in_place(self / other)
+        return self._in_place(lambda x: x / other, other)
 
     def __setitem__(self, index: Any, value: Any) -> None:
         recorded = self._requires_grad or (isinstance(value, Tensor) and value._requires_grad)
         if recorded and state.grad_enabled:
-            raise GraphError(
-                "item assignment cannot be recorded; build the tensor with stack, cat, where "
-                "or scatter_add instead"
-            )
+            self._replace_part(index, value)
+            return
+        if isinstance(value, Tensor) and value._array.dtype.kind != "f":
+            value = value.to(self.dtype) if self._array.dtype.kind == "f" else value
         template, arrays = split_index(self, index)
         if arrays:
             self._read_back("item assignment by an array of indices")
@@ -651,6 +720,58 @@ class Tensor(InPlace):
         else:
             apply(ops.getitem, self.detach(), index=template).assign(value)
 
+    def _replace_part(self, index: Any, value: Any) -> None:
+        """Assign to elements while a graph is recorded."""
+        if not isinstance(value, Tensor):
+            value = wrap(_constant(value, self.dtype))
+        if value.dtype != self.dtype:
+            raise DtypeError(f"cannot put {value.dtype} into a {self.dtype} tensor; convert it")
+        template, arrays = split_index(self, index)
+        if arrays:
+            self._read_back("item assignment by an array of indices")
+        self._replace(lambda x: replaced(x, template, arrays, value))
+
+    def _rewrite(self, function: Callable[[Tensor], Tensor]) -> Tensor:
+        """Overwrite with what `function` makes of this tensor, recorded or not; return self."""
+        if not (self._requires_grad and state.grad_enabled):
+            return self.assign(function(self))
+        return self._replace(function)
+
+    def _replace(self, function: Callable[[Tensor], Tensor]) -> Tensor:
+        """Take over the place in the graph of what `function` makes of this tensor.
+
+        What was recorded before with this tensor keeps the numbers that it had, or refuses to run
+        backward. Views of it would keep them too, and show that nothing was written through them;
+        so there must be none.
+        """
+        self._refuse_leaf()
+        if state.recorder is not None and self._node is None:
+            # It may be from outside the step, where the change would have to be seen, too.
+            raise GraphError(
+                "a compiled step cannot put what carries a gradient into a constant; collect the "
+                "parts in a list and join them with stack or cat, or use where or scatter_add"
+            )
+        if self._is_watched():
+            raise GraphError(
+                "this tensor is a view of another, or has views or hooks, which changing it in "
+                "place while recording would miss; index the other tensor in one go, as in "
+                "x[i, j] = y, or collect the parts in a list and join them with stack or cat"
+            )
+        old = wrap(self._array, self._node, self._slot)
+        result = self._fitting(function(old))
+        self._array, self._node, self._slot = result._array, result._node, result._slot
+        self._requires_grad = result._requires_grad
+        edge = engine.Edge(old._node, old._slot, old.shape, old.dtype)
+        before = (edge, None if self._memory is None else self._memory.before)
+        self._memory = Memory()
+        self._memory.before = before
+        self._memory.changes.happened()
+        return self
+
+
+_alone = wrap(np.zeros(0))
+_alone._memory = Memory()
+
 
 class RemovableHook:
     """A handle to a hook."""
@@ -663,10 +784,20 @@ class RemovableHook:
         self._hooks.pop(self, None)
 
 
+def _unpickled(
+    kind: type[Tensor], array: Array, requires_grad: bool, gradient: Tensor | None
+) -> Tensor:
+    tensor = wrap(array, kind=kind)
+    tensor._requires_grad = requires_grad
+    tensor._grad = gradient
+    return tensor
+
+
 def _constructed(data: tuple[Any, ...], dtype: Any) -> Array:
     """Return what `Tensor` was called with: an array, nested lists, or lengths as in PyTorch."""
     if not data or isinstance(data[0], (int, np.integer)):
-        return np.zeros(sizes_of(data or (0,)), get_default_dtype() if dtype is None else dtype_of(dtype))
+        kind = get_default_dtype() if dtype is None else dtype_of(dtype)
+        return np.zeros(sizes_of(data or (0,)), kind)
     if len(data) > 1:
         raise ArgumentError(
             f"Tensor takes an array, nested lists, or the lengths of its axes, not {data!r}"

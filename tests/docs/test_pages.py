@@ -8,7 +8,7 @@ import pytest
 PAGES = Path(__file__).parents[2] / "docs"
 
 
-@pytest.mark.parametrize("name", ["recurrent.md"])
+@pytest.mark.parametrize("name", ["index.md", "recurrent.md"])
 def test_every_prompt_prints_what_the_page_says(name: str) -> None:
     """A reader who copies an example sees something else."""
     text = (PAGES / name).read_text(encoding="utf-8")

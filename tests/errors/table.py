@@ -47,7 +47,7 @@ def portable(message: str) -> str:
 
 def cell(text: str) -> str:
     """Return text as a cell of a Markdown table."""
-    text = re.sub(r"[\\|<]", r"\\\g<0>", text)
+    text = re.sub(r"[\\|<\[]", r"\\\g<0>", text)
     return text.replace("\n", "<br>")
 
 

@@ -27,6 +27,7 @@ def reading(text: str = TEXT, units: int = 5) -> inspect.Reading:
         "recurrent.l0.c": 4.0 * random.normal(size=(len(text), units)),
     }
     values["recurrent.l0.c"][:, 2] = 0.0
+    values["recurrent.l0.h"][:, 1] += 2.0 * inspect.PROPERTIES["inside quotes"](text)
     top = random.integers(0, len(SYMBOLS), (len(text), 3))
     shares = np.sort(random.random((len(text), 3)), 1)[:, ::-1] / 3
     return inspect.Reading(values, top, shares)
@@ -68,6 +69,11 @@ def test_what_went_in_comes_out() -> None:
     shares = decoded(predictions["shares"]).reshape(read.top.shape) / 255
     np.testing.assert_allclose(shares, read.probabilities, atol=0.002)
     assert [p["name"] for p in data["properties"]] == list(found)
+    first = data["properties"][data["start"]]["scores"][0]["held_out"]
+    assert first > data["properties"][data["start"]]["chance"]
+    chosen = atlas_data(read, TEXT, SYMBOLS, found, properties, start="depth")["start"]
+    assert list(found)[chosen] == "depth"
+    assert atlas_data(read, TEXT, SYMBOLS, {})["start"] is None
     for shown in data["properties"]:
         name = shown["name"]
         grades, expected = decoded(shown["values"]), properties[name](TEXT)
@@ -119,6 +125,8 @@ def test_mistakes_are_told() -> None:
         atlas_page(read, 3, SYMBOLS, found)  # type: ignore[arg-type]
     with pytest.raises(ArgumentError, match="among the properties"):
         atlas_page(read, TEXT, SYMBOLS, found, {})
+    with pytest.raises(ArgumentError, match="to start with"):
+        atlas_page(read, TEXT, SYMBOLS, found, start="rhymes")
     with pytest.raises(ShapeError, match="do not cover"):
         atlas_page(read, TEXT, SYMBOLS[:1], found)
     read.values["recurrent.l0.h"][3, 1] = np.nan

@@ -2,6 +2,7 @@
 
 import html
 import re
+import xml.etree.ElementTree as ET
 
 import numpy as np
 from hypothesis import given
@@ -47,3 +48,25 @@ def test_red_is_positive_and_blue_negative() -> None:
     assert shown.endswith("d")
     half = inspect.colour_html("a", [0.5], scale=1.0)
     assert half != inspect.colour_html("a", [0.5])
+
+
+def test_a_picture_has_each_character_on_its_colour() -> None:
+    """A picture loses letters, or a colour stands under another letter than its own."""
+    text = "ab\tc<d\n\nlonger & more\x1b\n"
+    values = np.where(np.arange(len(text)) % 2, -1.0, 1.0)
+    values[0] = 0.0
+    picture = ET.fromstring(inspect.colour_svg(text, values, columns=10))
+    name = "{http://www.w3.org/2000/svg}"
+    lines = [(line.text or "").replace("\u00a0", " ") for line in picture.iter(f"{name}text")]
+    assert lines == ["ab  c<d", "longer & m", "ore␛"]
+    ground, *marks = picture.iter(f"{name}rect")
+    assert ground.get("fill") == "#fff"
+    assert len(marks) == len(text) - 1 - text.count("\n")
+    places = [(float(m.get("x", "")), float(m.get("y", ""))) for m in marks]
+    assert places == sorted(places, key=lambda place: (place[1], place[0]))
+    assert places[0][0] == 12 + 8
+    reds = [int(m.get("fill", "")[4:].split(",")[0]) for m in marks]
+    blues = [int(m.get("fill", "")[:-1].split(",")[2]) for m in marks]
+    shown = [v for c, v in zip(text, values, strict=True) if v and c != "\n"]
+    assert [r > b for r, b in zip(reds, blues, strict=True)] == [v > 0 for v in shown]
+    assert ET.fromstring(inspect.colour_svg("", [])) is not None

@@ -16,10 +16,13 @@ PLACES: dict[str, Any] = {
     "Tensor": tg.zeros(1),
     "tinygrad_rnn": tg,
     "tinygrad_rnn.autograd": tg.autograd,
+    "tinygrad_rnn.autograd.functional": tg.autograd.functional,
+    "tinygrad_rnn.jit": sys.modules["tinygrad_rnn.jit"],
     "tinygrad_rnn.nn": nn,
     "tinygrad_rnn.nn.functional": nn.functional,
     "tinygrad_rnn.nn.init": nn.init,
     "tinygrad_rnn.nn.utils": nn.utils,
+    "tinygrad_rnn.nn.utils.rnn": nn.utils.rnn,
     "tinygrad_rnn.optim": tg.optim,
     "tinygrad_rnn.optim.lr_scheduler": tg.optim.lr_scheduler,
     "tinygrad_rnn.utils": tg.utils,
@@ -66,7 +69,15 @@ def test_hasattr_and_defaults_work() -> None:
         "from tinygrad_rnn.nn import LSTM, Transformer",
         "from tinygrad_rnn.optim import Rprop",
         "from tinygrad_rnn.nn.functional import (relu, conv1d)",
-        "from tinygrad_rnn.autograd import Variable",
+        "from tinygrad_rnn.autograd import Function",
+        "from tinygrad_rnn.func import vmap",
+        "import tinygrad_rnn.distributions",
+        "import tinygrad_rnn.backends.cudnn as cudnn",
+        "from tinygrad_rnn.cuda.amp import autocast",
+        "from tinygrad_rnn.nn.modules.rnn import LSTM",
+        "from tinygrad_rnn.utils.tensorboard import SummaryWriter",
+        "from tinygrad_rnn.utils.data.dataset import Dataset",
+        "from tinygrad_rnn.jit import script",
         "from tinygrad_rnn.utils.data import WeightedRandomSampler as Sampler",
     ],
 )
@@ -90,6 +101,12 @@ def test_other_names_are_plain_attribute_errors(expression: str, name: str) -> N
     assert caught.value.obj is not None
     with pytest.raises(ImportError, match="cannot import name 'tensro'"):
         exec("from tinygrad_rnn import tensro")
+
+
+def test_other_modules_are_plainly_not_found() -> None:
+    """A slip of the pen in an import is reported as a module of PyTorch's."""
+    with pytest.raises(ModuleNotFoundError, match=r"No module named 'tinygrad_rnn\.nm'"):
+        exec("import tinygrad_rnn.nm", {})
 
 
 def test_python_says_what_was_perhaps_meant() -> None:

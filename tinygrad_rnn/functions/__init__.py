@@ -51,6 +51,7 @@ from tinygrad_rnn.functions.of_composed import (
     tile,
     true_divide,
     unflatten,
+    where,
 )
 from tinygrad_rnn.functions.of_methods import (
     abs,
@@ -133,7 +134,6 @@ from tinygrad_rnn.functions.of_methods import (
     var,
 )
 from tinygrad_rnn.functions.ordering import Sorted, sort, topk
-from tinygrad_rnn.methods.arithmetic import where
 
 __all__ = [
     "Sorted",

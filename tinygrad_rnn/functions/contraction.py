@@ -14,9 +14,9 @@ from tinygrad_rnn.functions.joining import required
 from tinygrad_rnn.tensor import Tensor
 
 
-def outer(a: Tensor, b: Tensor) -> Tensor:
+def outer(input: Tensor, vec2: Tensor) -> Tensor:
     """Return the matrix of products a_i b_j of two vectors."""
-    return einsum("i,j->ij", a, b)
+    return einsum("i,j->ij", input, vec2)
 
 
 def einsum(equation: str, *operands: Any) -> Tensor:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from tinygrad_rnn import ops
-from tinygrad_rnn.arguments import axis_of
+from tinygrad_rnn.arguments import axis_of, numpy_names
 from tinygrad_rnn.errors import ArgumentError, DtypeError
 from tinygrad_rnn.tensor import Tensor, apply
 
@@ -18,6 +18,7 @@ def required(x: Any) -> Tensor:
     return x
 
 
+@numpy_names
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Join tensors along an axis that exists; all other lengths agree.
 
@@ -26,9 +27,13 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
         DtypeError: if the element types differ.
     """
     parts = _same_kind(tensors, "cat")
+    if any(x.ndim != 1 for x in parts):
+        # As PyTorch does: programs collect parts behind an empty tensor.
+        parts = [x for x in parts if x.shape != (0,)]
     return apply(ops.concatenate, *parts, axis=axis_of(dim, parts[0].ndim))
 
 
+@numpy_names
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Join tensors of one shape along a new axis."""
     parts = _same_kind(tensors, "stack")

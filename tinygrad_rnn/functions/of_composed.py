@@ -2,191 +2,215 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, overload
 
 from tinygrad_rnn.functions.joining import required
 from tinygrad_rnn.functions.of_methods import abs, div, ge, gt, le, lt, mul, ne, neg, sub
+from tinygrad_rnn.methods import arithmetic
 from tinygrad_rnn.methods.arithmetic import Scalar
 from tinygrad_rnn.tensor import Tensor
 
 
-def addmm(x: Tensor, a: Tensor, b: Tensor, beta: Scalar = 1, alpha: Scalar = 1) -> Tensor:
+def addmm(
+    input: Tensor, mat1: Tensor, mat2: Tensor, beta: Scalar = 1, alpha: Scalar = 1
+) -> Tensor:
     """See `Tensor.addmm`."""
-    return required(x).addmm(a, b, beta, alpha)
+    return required(input).addmm(mat1, mat2, beta, alpha)
 
 
-def baddbmm(x: Tensor, a: Tensor, b: Tensor, beta: Scalar = 1, alpha: Scalar = 1) -> Tensor:
+def baddbmm(
+    input: Tensor, batch1: Tensor, batch2: Tensor, beta: Scalar = 1, alpha: Scalar = 1
+) -> Tensor:
     """See `Tensor.baddbmm`."""
-    return required(x).baddbmm(a, b, beta, alpha)
+    return required(input).baddbmm(batch1, batch2, beta, alpha)
 
 
-def addcmul(x: Tensor, a: Tensor, b: Tensor, value: Scalar = 1) -> Tensor:
+def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, value: Scalar = 1) -> Tensor:
     """See `Tensor.addcmul`."""
-    return required(x).addcmul(a, b, value)
+    return required(input).addcmul(tensor1, tensor2, value)
 
 
-def addcdiv(x: Tensor, a: Tensor, b: Tensor, value: Scalar = 1) -> Tensor:
+def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, value: Scalar = 1) -> Tensor:
     """See `Tensor.addcdiv`."""
-    return required(x).addcdiv(a, b, value)
+    return required(input).addcdiv(tensor1, tensor2, value)
 
 
-def lerp(x: Tensor, end: Tensor, weight: Any) -> Tensor:
+def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
     """See `Tensor.lerp`."""
-    return required(x).lerp(end, weight)
+    return required(input).lerp(end, weight)
 
 
-def mv(x: Tensor, vector: Tensor) -> Tensor:
+def mv(input: Tensor, vec: Tensor) -> Tensor:
     """See `Tensor.mv`."""
-    return required(x).mv(vector)
+    return required(input).mv(vec)
 
 
-def floor_divide(x: Tensor, other: Any) -> Tensor:
+def floor_divide(input: Tensor, other: Any) -> Tensor:
     """See `Tensor.floor_divide`."""
-    return required(x).floor_divide(other)
+    return required(input).floor_divide(other)
 
 
-def remainder(x: Tensor, other: Any) -> Tensor:
+def remainder(input: Tensor, other: Any) -> Tensor:
     """See `Tensor.remainder`."""
-    return required(x).remainder(other)
+    return required(input).remainder(other)
 
 
-def clamp_min(x: Tensor, min: Scalar) -> Tensor:
+def clamp_min(input: Tensor, min: Scalar) -> Tensor:
     """See `Tensor.clamp_min`."""
-    return required(x).clamp_min(min)
+    return required(input).clamp_min(min)
 
 
-def clamp_max(x: Tensor, max: Scalar) -> Tensor:
+def clamp_max(input: Tensor, max: Scalar) -> Tensor:
     """See `Tensor.clamp_max`."""
-    return required(x).clamp_max(max)
+    return required(input).clamp_max(max)
 
 
-def log2(x: Tensor) -> Tensor:
+def log2(input: Tensor) -> Tensor:
     """See `Tensor.log2`."""
-    return required(x).log2()
+    return required(input).log2()
 
 
-def log10(x: Tensor) -> Tensor:
+def log10(input: Tensor) -> Tensor:
     """See `Tensor.log10`."""
-    return required(x).log10()
+    return required(input).log10()
 
 
-def tan(x: Tensor) -> Tensor:
+def tan(input: Tensor) -> Tensor:
     """See `Tensor.tan`."""
-    return required(x).tan()
+    return required(input).tan()
 
 
-def logical_not(x: Tensor) -> Tensor:
+def logical_not(input: Tensor) -> Tensor:
     """See `Tensor.logical_not`."""
-    return required(x).logical_not()
+    return required(input).logical_not()
 
 
-def logical_and(x: Tensor, other: Tensor) -> Tensor:
+def logical_and(input: Tensor, other: Tensor) -> Tensor:
     """See `Tensor.logical_and`."""
-    return required(x).logical_and(other)
+    return required(input).logical_and(other)
 
 
-def logical_or(x: Tensor, other: Tensor) -> Tensor:
+def logical_or(input: Tensor, other: Tensor) -> Tensor:
     """See `Tensor.logical_or`."""
-    return required(x).logical_or(other)
+    return required(input).logical_or(other)
 
 
-def logical_xor(x: Tensor, other: Tensor) -> Tensor:
+def logical_xor(input: Tensor, other: Tensor) -> Tensor:
     """See `Tensor.logical_xor`."""
-    return required(x).logical_xor(other)
+    return required(input).logical_xor(other)
 
 
-def bitwise_not(x: Tensor) -> Tensor:
+def bitwise_not(input: Tensor) -> Tensor:
     """See `Tensor.bitwise_not`."""
-    return required(x).bitwise_not()
+    return required(input).bitwise_not()
 
 
 def isclose(
-    x: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+    input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> Tensor:
     """See `Tensor.isclose`."""
-    return required(x).isclose(other, rtol, atol, equal_nan)
+    return required(input).isclose(other, rtol, atol, equal_nan)
 
 
 def allclose(
-    x: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+    input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> bool:
     """See `Tensor.allclose`."""
-    return required(x).allclose(other, rtol, atol, equal_nan)
+    return required(input).allclose(other, rtol, atol, equal_nan)
 
 
-def equal(x: Tensor, other: Tensor) -> bool:
+def equal(input: Tensor, other: Tensor) -> bool:
     """See `Tensor.equal`."""
-    return required(x).equal(other)
+    return required(input).equal(other)
 
 
-def count_nonzero(x: Tensor, dim: Any = None) -> Tensor:
+def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
     """See `Tensor.count_nonzero`."""
-    return required(x).count_nonzero(dim)
+    return required(input).count_nonzero(dim)
 
 
-def argsort(x: Tensor, dim: int = -1, descending: bool = False, stable: bool = True) -> Tensor:
+def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = True) -> Tensor:
     """See `Tensor.argsort`."""
-    return required(x).argsort(dim, descending, stable)
+    return required(input).argsort(dim, descending, stable)
 
 
-def nonzero(x: Tensor, as_tuple: bool = False) -> Any:
+def nonzero(input: Tensor, as_tuple: bool = False) -> Any:
     """See `Tensor.nonzero`."""
-    return required(x).nonzero(as_tuple)
+    return required(input).nonzero(as_tuple)
 
 
-def broadcast_to(x: Tensor, shape: Any) -> Tensor:
+@overload
+def where(condition: Tensor) -> tuple[Tensor, ...]: ...
+@overload
+def where(condition: Any, input: Any, other: Any) -> Tensor: ...
+def where(condition: Any, input: Any = None, other: Any = None) -> Any:
+    """Return `input` where `condition` holds, else `other`; all three are broadcast.
+
+    Of a condition alone, return `condition.nonzero(as_tuple=True)`.
+
+    Raises:
+        DtypeError: if `condition` is not boolean, or the others are of two floating types.
+    """
+    if input is None and other is None:
+        return required(condition).nonzero(as_tuple=True)
+    return arithmetic.where(condition, input, other)
+
+
+def broadcast_to(input: Tensor, shape: Any) -> Tensor:
     """See `Tensor.broadcast_to`."""
-    return required(x).broadcast_to(shape)
+    return required(input).broadcast_to(shape)
 
 
-def tile(x: Tensor, dims: Any) -> Tensor:
+def tile(input: Tensor, dims: Any) -> Tensor:
     """See `Tensor.tile`."""
-    return required(x).tile(dims)
+    return required(input).tile(dims)
 
 
-def repeat_interleave(x: Tensor, repeats: int, dim: int | None = None) -> Tensor:
+def repeat_interleave(input: Tensor, repeats: int, dim: int | None = None) -> Tensor:
     """See `Tensor.repeat_interleave`."""
-    return required(x).repeat_interleave(repeats, dim)
+    return required(input).repeat_interleave(repeats, dim)
 
 
-def roll(x: Tensor, shifts: Any, dims: Any = None) -> Tensor:
+def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
     """See `Tensor.roll`."""
-    return required(x).roll(shifts, dims)
+    return required(input).roll(shifts, dims)
 
 
-def movedim(x: Tensor, source: Any, destination: Any) -> Tensor:
+def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
     """See `Tensor.movedim`."""
-    return required(x).movedim(source, destination)
+    return required(input).movedim(source, destination)
 
 
-def swapaxes(x: Tensor, axis0: int, axis1: int) -> Tensor:
+def swapaxes(input: Tensor, axis0: int, axis1: int) -> Tensor:
     """See `Tensor.swapaxes`."""
-    return required(x).swapaxes(axis0, axis1)
+    return required(input).swapaxes(axis0, axis1)
 
 
-def unflatten(x: Tensor, dim: int, sizes: Any) -> Tensor:
+def unflatten(input: Tensor, dim: int, sizes: Any) -> Tensor:
     """See `Tensor.unflatten`."""
-    return required(x).unflatten(dim, sizes)
+    return required(input).unflatten(dim, sizes)
 
 
-def scatter(x: Tensor, dim: int, index: Tensor, src: Any) -> Tensor:
+def scatter(
+    input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Scalar | None = None
+) -> Tensor:
     """See `Tensor.scatter`."""
-    return required(x).scatter(dim, index, src)
+    return required(input).scatter(dim, index, src, value=value)
 
 
-def index_add(x: Tensor, dim: int, index: Tensor, source: Tensor, alpha: Scalar = 1) -> Tensor:
+def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, alpha: Scalar = 1) -> Tensor:
     """See `Tensor.index_add`."""
-    return required(x).index_add(dim, index, source, alpha)
+    return required(input).index_add(dim, index, source, alpha)
 
 
-def index_fill(x: Tensor, dim: int, index: Tensor, value: Scalar) -> Tensor:
+def index_fill(input: Tensor, dim: int, index: Tensor, value: Scalar) -> Tensor:
     """See `Tensor.index_fill`."""
-    return required(x).index_fill(dim, index, value)
+    return required(input).index_fill(dim, index, value)
 
 
-def is_floating_point(x: Tensor) -> bool:
+def is_floating_point(input: Tensor) -> bool:
     """See `Tensor.is_floating_point`."""
-    return required(x).is_floating_point()
+    return required(input).is_floating_point()
 
 
 # PyTorch's second names of what there is.

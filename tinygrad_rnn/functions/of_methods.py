@@ -7,408 +7,428 @@ from __future__ import annotations
 
 from typing import Any
 
+from tinygrad_rnn.arguments import numpy_names
 from tinygrad_rnn.functions.joining import required
 from tinygrad_rnn.methods.arithmetic import Scalar
 from tinygrad_rnn.tensor import Tensor
 
 
-def abs(x: Tensor) -> Tensor:
+def abs(input: Tensor) -> Tensor:
     """See `Tensor.abs`."""
-    return required(x).abs()
+    return required(input).abs()
 
 
-def neg(x: Tensor) -> Tensor:
+def neg(input: Tensor) -> Tensor:
     """See `Tensor.neg`."""
-    return required(x).neg()
+    return required(input).neg()
 
 
-def sign(x: Tensor) -> Tensor:
+def sign(input: Tensor) -> Tensor:
     """See `Tensor.sign`."""
-    return required(x).sign()
+    return required(input).sign()
 
 
-def floor(x: Tensor) -> Tensor:
+def floor(input: Tensor) -> Tensor:
     """See `Tensor.floor`."""
-    return required(x).floor()
+    return required(input).floor()
 
 
-def ceil(x: Tensor) -> Tensor:
+def ceil(input: Tensor) -> Tensor:
     """See `Tensor.ceil`."""
-    return required(x).ceil()
+    return required(input).ceil()
 
 
-def round(x: Tensor) -> Tensor:
+def round(input: Tensor) -> Tensor:
     """See `Tensor.round`."""
-    return required(x).round()
+    return required(input).round()
 
 
-def exp(x: Tensor) -> Tensor:
+def exp(input: Tensor) -> Tensor:
     """See `Tensor.exp`."""
-    return required(x).exp()
+    return required(input).exp()
 
 
-def log(x: Tensor) -> Tensor:
+def log(input: Tensor) -> Tensor:
     """See `Tensor.log`."""
-    return required(x).log()
+    return required(input).log()
 
 
-def log1p(x: Tensor) -> Tensor:
+def log1p(input: Tensor) -> Tensor:
     """See `Tensor.log1p`."""
-    return required(x).log1p()
+    return required(input).log1p()
 
 
-def sqrt(x: Tensor) -> Tensor:
+def sqrt(input: Tensor) -> Tensor:
     """See `Tensor.sqrt`."""
-    return required(x).sqrt()
+    return required(input).sqrt()
 
 
-def rsqrt(x: Tensor) -> Tensor:
+def rsqrt(input: Tensor) -> Tensor:
     """See `Tensor.rsqrt`."""
-    return required(x).rsqrt()
+    return required(input).rsqrt()
 
 
-def square(x: Tensor) -> Tensor:
+def square(input: Tensor) -> Tensor:
     """See `Tensor.square`."""
-    return required(x).square()
+    return required(input).square()
 
 
-def reciprocal(x: Tensor) -> Tensor:
+def reciprocal(input: Tensor) -> Tensor:
     """See `Tensor.reciprocal`."""
-    return required(x).reciprocal()
+    return required(input).reciprocal()
 
 
-def sin(x: Tensor) -> Tensor:
+def sin(input: Tensor) -> Tensor:
     """See `Tensor.sin`."""
-    return required(x).sin()
+    return required(input).sin()
 
 
-def cos(x: Tensor) -> Tensor:
+def cos(input: Tensor) -> Tensor:
     """See `Tensor.cos`."""
-    return required(x).cos()
+    return required(input).cos()
 
 
-def tanh(x: Tensor) -> Tensor:
+def tanh(input: Tensor) -> Tensor:
     """See `Tensor.tanh`."""
-    return required(x).tanh()
+    return required(input).tanh()
 
 
-def sigmoid(x: Tensor) -> Tensor:
+def sigmoid(input: Tensor) -> Tensor:
     """See `Tensor.sigmoid`."""
-    return required(x).sigmoid()
+    return required(input).sigmoid()
 
 
-def relu(x: Tensor) -> Tensor:
+def relu(input: Tensor) -> Tensor:
     """See `Tensor.relu`."""
-    return required(x).relu()
+    return required(input).relu()
 
 
-def erf(x: Tensor) -> Tensor:
+def erf(input: Tensor) -> Tensor:
     """See `Tensor.erf`."""
-    return required(x).erf()
+    return required(input).erf()
 
 
-def isnan(x: Tensor) -> Tensor:
+def isnan(input: Tensor) -> Tensor:
     """See `Tensor.isnan`."""
-    return required(x).isnan()
+    return required(input).isnan()
 
 
-def isinf(x: Tensor) -> Tensor:
+def isinf(input: Tensor) -> Tensor:
     """See `Tensor.isinf`."""
-    return required(x).isinf()
+    return required(input).isinf()
 
 
-def isfinite(x: Tensor) -> Tensor:
+def isfinite(input: Tensor) -> Tensor:
     """See `Tensor.isfinite`."""
-    return required(x).isfinite()
+    return required(input).isfinite()
 
 
-def clamp(x: Tensor, min: Scalar | None = None, max: Scalar | None = None) -> Tensor:
+def clamp(input: Tensor, min: Scalar | None = None, max: Scalar | None = None) -> Tensor:
     """See `Tensor.clamp`."""
-    return required(x).clamp(min, max)
+    return required(input).clamp(min, max)
 
 
-def clip(x: Tensor, min: Scalar | None = None, max: Scalar | None = None) -> Tensor:
+def clip(input: Tensor, min: Scalar | None = None, max: Scalar | None = None) -> Tensor:
     """See `Tensor.clip`."""
-    return required(x).clip(min, max)
+    return required(input).clip(min, max)
 
 
-def add(x: Tensor, other: Any, alpha: Scalar = 1) -> Tensor:
+def add(input: Tensor, other: Any, alpha: Scalar = 1) -> Tensor:
     """See `Tensor.add`."""
-    return required(x).add(other, alpha)
+    return required(input).add(other, alpha)
 
 
-def sub(x: Tensor, other: Any, alpha: Scalar = 1) -> Tensor:
+def sub(input: Tensor, other: Any, alpha: Scalar = 1) -> Tensor:
     """See `Tensor.sub`."""
-    return required(x).sub(other, alpha)
+    return required(input).sub(other, alpha)
 
 
-def mul(x: Tensor, other: Any) -> Tensor:
+def mul(input: Tensor, other: Any) -> Tensor:
     """See `Tensor.mul`."""
-    return required(x).mul(other)
+    return required(input).mul(other)
 
 
-def div(x: Tensor, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+def div(input: Tensor, other: Any, *, rounding_mode: str | None = None) -> Tensor:
     """See `Tensor.div`."""
-    return required(x).div(other, rounding_mode=rounding_mode)
+    return required(input).div(other, rounding_mode=rounding_mode)
 
 
-def pow(x: Tensor, exponent: Any) -> Tensor:
+def pow(input: Tensor, exponent: Any) -> Tensor:
     """See `Tensor.pow`."""
-    return required(x).pow(exponent)
+    return required(input).pow(exponent)
 
 
-def maximum(x: Tensor, other: Any) -> Tensor:
+def maximum(input: Tensor, other: Any) -> Tensor:
     """See `Tensor.maximum`."""
-    return required(x).maximum(other)
+    return required(input).maximum(other)
 
 
-def minimum(x: Tensor, other: Any) -> Tensor:
+def minimum(input: Tensor, other: Any) -> Tensor:
     """See `Tensor.minimum`."""
-    return required(x).minimum(other)
+    return required(input).minimum(other)
 
 
-def eq(x: Tensor, other: Any) -> Tensor:
+def eq(input: Tensor, other: Any) -> Tensor:
     """See `Tensor.eq`."""
-    return required(x).eq(other)
+    return required(input).eq(other)
 
 
-def ne(x: Tensor, other: Any) -> Tensor:
+def ne(input: Tensor, other: Any) -> Tensor:
     """See `Tensor.ne`."""
-    return required(x).ne(other)
+    return required(input).ne(other)
 
 
-def lt(x: Tensor, other: Any) -> Tensor:
+def lt(input: Tensor, other: Any) -> Tensor:
     """See `Tensor.lt`."""
-    return required(x).lt(other)
+    return required(input).lt(other)
 
 
-def le(x: Tensor, other: Any) -> Tensor:
+def le(input: Tensor, other: Any) -> Tensor:
     """See `Tensor.le`."""
-    return required(x).le(other)
+    return required(input).le(other)
 
 
-def gt(x: Tensor, other: Any) -> Tensor:
+def gt(input: Tensor, other: Any) -> Tensor:
     """See `Tensor.gt`."""
-    return required(x).gt(other)
+    return required(input).gt(other)
 
 
-def ge(x: Tensor, other: Any) -> Tensor:
+def ge(input: Tensor, other: Any) -> Tensor:
     """See `Tensor.ge`."""
-    return required(x).ge(other)
+    return required(input).ge(other)
 
 
-def matmul(x: Tensor, other: Tensor) -> Tensor:
+def matmul(input: Tensor, other: Tensor) -> Tensor:
     """See `Tensor.matmul`."""
-    return required(x).matmul(other)
+    return required(input).matmul(other)
 
 
-def mm(x: Tensor, other: Tensor) -> Tensor:
+def mm(input: Tensor, mat2: Tensor) -> Tensor:
     """See `Tensor.mm`."""
-    return required(x).mm(other)
+    return required(input).mm(mat2)
 
 
-def bmm(x: Tensor, other: Tensor) -> Tensor:
+def bmm(input: Tensor, mat2: Tensor) -> Tensor:
     """See `Tensor.bmm`."""
-    return required(x).bmm(other)
+    return required(input).bmm(mat2)
 
 
-def dot(x: Tensor, other: Tensor) -> Tensor:
+def dot(input: Tensor, tensor: Tensor) -> Tensor:
     """See `Tensor.dot`."""
-    return required(x).dot(other)
+    return required(input).dot(tensor)
 
 
-def masked_fill(x: Tensor, mask: Tensor, value: Scalar) -> Tensor:
+def masked_fill(input: Tensor, mask: Tensor, value: Scalar) -> Tensor:
     """See `Tensor.masked_fill`."""
-    return required(x).masked_fill(mask, value)
+    return required(input).masked_fill(mask, value)
 
 
-def sum(x: Tensor, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
+@numpy_names
+def sum(input: Tensor, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
     """See `Tensor.sum`."""
-    return required(x).sum(dim, keepdim, dtype)
+    return required(input).sum(dim, keepdim, dtype)
 
 
-def mean(x: Tensor, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
+@numpy_names
+def mean(input: Tensor, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
     """See `Tensor.mean`."""
-    return required(x).mean(dim, keepdim, dtype)
+    return required(input).mean(dim, keepdim, dtype)
 
 
+@numpy_names
 def var(
-    x: Tensor,
+    input: Tensor,
     dim: Any = None,
     correction: int = 1,
     keepdim: bool = False,
     unbiased: bool | None = None,
 ) -> Tensor:
     """See `Tensor.var`."""
-    return required(x).var(dim, correction, keepdim, unbiased)
+    return required(input).var(dim, correction, keepdim, unbiased)
 
 
+@numpy_names
 def std(
-    x: Tensor,
+    input: Tensor,
     dim: Any = None,
     correction: int = 1,
     keepdim: bool = False,
     unbiased: bool | None = None,
 ) -> Tensor:
     """See `Tensor.std`."""
-    return required(x).std(dim, correction, keepdim, unbiased)
+    return required(input).std(dim, correction, keepdim, unbiased)
 
 
-def amax(x: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
+@numpy_names
+def amax(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
     """See `Tensor.amax`."""
-    return required(x).amax(dim, keepdim)
+    return required(input).amax(dim, keepdim)
 
 
-def amin(x: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
+@numpy_names
+def amin(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
     """See `Tensor.amin`."""
-    return required(x).amin(dim, keepdim)
+    return required(input).amin(dim, keepdim)
 
 
-def max(x: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
+@numpy_names
+def max(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     """See `Tensor.max`."""
-    return required(x).max(dim, keepdim)
+    return required(input).max(dim, keepdim)
 
 
-def min(x: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
+@numpy_names
+def min(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     """See `Tensor.min`."""
-    return required(x).min(dim, keepdim)
+    return required(input).min(dim, keepdim)
 
 
-def argmax(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
+@numpy_names
+def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """See `Tensor.argmax`."""
-    return required(x).argmax(dim, keepdim)
+    return required(input).argmax(dim, keepdim)
 
 
-def argmin(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
+@numpy_names
+def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """See `Tensor.argmin`."""
-    return required(x).argmin(dim, keepdim)
+    return required(input).argmin(dim, keepdim)
 
 
-def any(x: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
+@numpy_names
+def any(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
     """See `Tensor.any`."""
-    return required(x).any(dim, keepdim)
+    return required(input).any(dim, keepdim)
 
 
-def all(x: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
+@numpy_names
+def all(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
     """See `Tensor.all`."""
-    return required(x).all(dim, keepdim)
+    return required(input).all(dim, keepdim)
 
 
-def logsumexp(x: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
+@numpy_names
+def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
     """See `Tensor.logsumexp`."""
-    return required(x).logsumexp(dim, keepdim)
+    return required(input).logsumexp(dim, keepdim)
 
 
-def norm(x: Tensor, p: Any = 2, dim: Any = None, keepdim: bool = False) -> Tensor:
+@numpy_names
+def norm(input: Tensor, p: Any = 2, dim: Any = None, keepdim: bool = False) -> Tensor:
     """See `Tensor.norm`."""
-    return required(x).norm(p, dim, keepdim)
+    return required(input).norm(p, dim, keepdim)
 
 
-def cumsum(x: Tensor, dim: int) -> Tensor:
+@numpy_names
+def cumsum(input: Tensor, dim: int) -> Tensor:
     """See `Tensor.cumsum`."""
-    return required(x).cumsum(dim)
+    return required(input).cumsum(dim)
 
 
-def softmax(x: Tensor, dim: int, dtype: Any = None) -> Tensor:
+@numpy_names
+def softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
     """See `Tensor.softmax`."""
-    return required(x).softmax(dim, dtype)
+    return required(input).softmax(dim, dtype)
 
 
-def log_softmax(x: Tensor, dim: int, dtype: Any = None) -> Tensor:
+@numpy_names
+def log_softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
     """See `Tensor.log_softmax`."""
-    return required(x).log_softmax(dim, dtype)
+    return required(input).log_softmax(dim, dtype)
 
 
-def reshape(x: Tensor, shape: Any) -> Tensor:
+def reshape(input: Tensor, shape: Any) -> Tensor:
     """See `Tensor.reshape`."""
-    return required(x).reshape(shape)
+    return required(input).reshape(shape)
 
 
-def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """See `Tensor.flatten`."""
-    return required(x).flatten(start_dim, end_dim)
+    return required(input).flatten(start_dim, end_dim)
 
 
-def permute(x: Tensor, dims: Any) -> Tensor:
+def permute(input: Tensor, dims: Any) -> Tensor:
     """See `Tensor.permute`."""
-    return required(x).permute(dims)
+    return required(input).permute(dims)
 
 
-def transpose(x: Tensor, dim0: int, dim1: int) -> Tensor:
+def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     """See `Tensor.transpose`."""
-    return required(x).transpose(dim0, dim1)
+    return required(input).transpose(dim0, dim1)
 
 
-def t(x: Tensor) -> Tensor:
+def t(input: Tensor) -> Tensor:
     """See `Tensor.t`."""
-    return required(x).t()
+    return required(input).t()
 
 
-def squeeze(x: Tensor, dim: Any = None) -> Tensor:
+@numpy_names
+def squeeze(input: Tensor, dim: Any = None) -> Tensor:
     """See `Tensor.squeeze`."""
-    return required(x).squeeze(dim)
+    return required(input).squeeze(dim)
 
 
-def unsqueeze(x: Tensor, dim: int) -> Tensor:
+@numpy_names
+def unsqueeze(input: Tensor, dim: int) -> Tensor:
     """See `Tensor.unsqueeze`."""
-    return required(x).unsqueeze(dim)
+    return required(input).unsqueeze(dim)
 
 
-def unbind(x: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
+def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """See `Tensor.unbind`."""
-    return required(x).unbind(dim)
+    return required(input).unbind(dim)
 
 
-def split(x: Tensor, split_size: Any, dim: int = 0) -> tuple[Tensor, ...]:
+def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """See `Tensor.split`."""
-    return required(x).split(split_size, dim)
+    return required(tensor).split(split_size_or_sections, dim)
 
 
-def chunk(x: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """See `Tensor.chunk`."""
-    return required(x).chunk(chunks, dim)
+    return required(input).chunk(chunks, dim)
 
 
-def flip(x: Tensor, dims: Any) -> Tensor:
+def flip(input: Tensor, dims: Any) -> Tensor:
     """See `Tensor.flip`."""
-    return required(x).flip(dims)
+    return required(input).flip(dims)
 
 
-def narrow(x: Tensor, dim: int, start: int, length: int) -> Tensor:
+def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
     """See `Tensor.narrow`."""
-    return required(x).narrow(dim, start, length)
+    return required(input).narrow(dim, start, length)
 
 
-def select(x: Tensor, dim: int, index: int) -> Tensor:
+def select(input: Tensor, dim: int, index: int) -> Tensor:
     """See `Tensor.select`."""
-    return required(x).select(dim, index)
+    return required(input).select(dim, index)
 
 
-def index_select(x: Tensor, dim: int, index: Tensor) -> Tensor:
+def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """See `Tensor.index_select`."""
-    return required(x).index_select(dim, index)
+    return required(input).index_select(dim, index)
 
 
-def masked_select(x: Tensor, mask: Tensor) -> Tensor:
+def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     """See `Tensor.masked_select`."""
-    return required(x).masked_select(mask)
+    return required(input).masked_select(mask)
 
 
-def gather(x: Tensor, dim: int, index: Tensor) -> Tensor:
+def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """See `Tensor.gather`."""
-    return required(x).gather(dim, index)
+    return required(input).gather(dim, index)
 
 
-def scatter_add(x: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
+def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     """See `Tensor.scatter_add`."""
-    return required(x).scatter_add(dim, index, src)
+    return required(input).scatter_add(dim, index, src)
 
 
-def clone(x: Tensor) -> Tensor:
+def clone(input: Tensor) -> Tensor:
     """See `Tensor.clone`."""
-    return required(x).clone()
+    return required(input).clone()
 
 
-def numel(x: Tensor) -> int:
+def numel(input: Tensor) -> int:
     """See `Tensor.numel`."""
-    return required(x).numel()
+    return required(input).numel()

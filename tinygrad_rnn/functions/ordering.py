@@ -7,13 +7,13 @@ from tinygrad_rnn.methods.composed import Sorted as Sorted
 from tinygrad_rnn.tensor import Tensor
 
 
-def sort(x: Tensor, dim: int = -1, descending: bool = False) -> Sorted:
+def sort(input: Tensor, dim: int = -1, descending: bool = False) -> Sorted:
     """See `Tensor.sort`."""
-    return required(x).sort(dim, descending)
+    return required(input).sort(dim, descending)
 
 
 def topk(
-    x: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True
+    input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True
 ) -> Sorted:
     """See `Tensor.topk`."""
-    return required(x).topk(k, dim, largest, sorted)
+    return required(input).topk(k, dim, largest, sorted)

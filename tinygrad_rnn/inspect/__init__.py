@@ -13,7 +13,12 @@ from tinygrad_rnn.inspect.activations import (
 )
 from tinygrad_rnn.inspect.backward import Trace, trace, window_cut
 from tinygrad_rnn.inspect.cells import Ranking, UnitScore, rank_units, search_units
-from tinygrad_rnn.inspect.colour import colour_ansi, colour_html, predictions_under
+from tinygrad_rnn.inspect.colour import (
+    colour_ansi,
+    colour_html,
+    colour_svg,
+    predictions_under,
+)
 from tinygrad_rnn.inspect.contributions import Contribution, Contributions, contributions_of
 from tinygrad_rnn.inspect.dot import to_dot
 from tinygrad_rnn.inspect.flow import (
@@ -64,6 +69,7 @@ __all__ = [
     "activations_of",
     "colour_ansi",
     "colour_html",
+    "colour_svg",
     "contributions_of",
     "credit",
     "elementwise_factor",

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tinygrad_rnn.arguments import positive
 from tinygrad_rnn.errors import ArgumentError, DtypeError, ShapeError
 from tinygrad_rnn.inspect.arguments import Floats
 from tinygrad_rnn.inspect.reading import Reading
@@ -16,6 +17,12 @@ from tinygrad_rnn.inspect.reading import Reading
 RED, BLUE = (214, 39, 40), (31, 119, 180)
 LEVELS = 10
 """Shades of each colour."""
+
+TAB = 4
+"""Columns from one tab stop to the next in a picture."""
+
+_ADVANCE, _LINE, _MARGIN = 8.0, 19, 12
+"""Of a picture: the width of a character, the height of a line, and the room around, in pixels."""
 
 
 def strengths(values: npt.ArrayLike, scale: float | None = None) -> Floats:
@@ -72,6 +79,68 @@ def colour_html(text: str, values: npt.ArrayLike, scale: float | None = None) ->
         style = f"background:rgba({red},{green},{blue},{abs(level) / LEVELS * 0.85:.2f})"
         parts.append(f'<span style="{style}">{shown}</span>')
     return "".join(parts)
+
+
+def colour_svg(
+    text: str, values: npt.ArrayLike, scale: float | None = None, columns: int = 80
+) -> str:
+    """Return a text as an SVG picture, on red (positive) or blue (negative), for any page.
+
+    Lines longer than `columns` are broken. Args and the shades are otherwise those of
+    `colour_ansi`; the text is escaped.
+    """
+    positive(columns, "columns")
+    rows: list[list[str]] = [[]]
+    marks: list[tuple[int, int, int, int]] = []
+    column = 0
+    for run, level in _runs(text, values, scale):
+        for character in run:
+            width = TAB - column % TAB if character == "\t" else 1
+            if column + width > columns and character != "\n":
+                rows.append([])
+                column = 0
+            if level and character != "\n":
+                at, row, covered, shade = marks[-1] if marks else (0, -1, 0, 0)
+                if (row, at + covered, shade) == (len(rows) - 1, column, level):
+                    marks[-1] = (at, row, covered + width, level)
+                else:
+                    marks.append((column, len(rows) - 1, width, level))
+            if character == "\n":
+                rows.append([])
+                column = 0
+                continue
+            rows[-1].append(" " * width if character == "\t" else _printable(character))
+            column += width
+    lines = ["".join(row).rstrip() for row in rows]
+    while len(lines) > 1 and not lines[-1]:
+        lines.pop()
+    wide = max([*map(len, lines), *(column + width for column, _, width, _ in marks), 1])
+    size = (wide * _ADVANCE + 2 * _MARGIN, len(lines) * _LINE + 2 * _MARGIN)
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{size[0]:g}" height="{size[1]:g}" '
+        f'viewBox="0 0 {size[0]:g} {size[1]:g}">',
+        f'<rect width="{size[0]:g}" height="{size[1]:g}" rx="8" fill="#fff"/>',
+    ]
+    for at, row, width, level in marks:
+        red, green, blue = _mixed(level, (255, 255, 255))
+        parts.append(
+            f'<rect x="{_MARGIN + at * _ADVANCE:g}" y="{_MARGIN + row * _LINE:g}" '
+            f'width="{width * _ADVANCE:g}" height="{_LINE}" fill="rgb({red},{green},{blue})"/>'
+        )
+    parts.append(
+        f'<g fill="#1c242d" font-family="ui-monospace,Menlo,Consolas,DejaVu Sans Mono,monospace" '
+        f'font-size="{_LINE * 0.72:g}">'
+    )
+    for row, line in enumerate(lines):
+        if line:
+            # The length is given, so that letters stand on their colours in any font; blanks at
+            # the beginning of a line would be dropped.
+            kept = escape(line).replace(" ", "\u00a0")
+            parts.append(
+                f'<text x="{_MARGIN}" y="{_MARGIN + (row + 0.74) * _LINE:g}" '
+                f'textLength="{len(line) * _ADVANCE:g}">{kept}</text>'
+            )
+    return "\n".join([*parts, "</g>", "</svg>"]) + "\n"
 
 
 def predictions_under(

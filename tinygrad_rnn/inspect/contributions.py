@@ -133,12 +133,16 @@ def _is_sum_of_rows(contribution: Tensor, labels: Array, value: Any) -> bool:
 
 
 class Shares:
-    """Divides the gradients of one backward pass by time step."""
+    """Divides the gradients of one backward pass by time step.
+
+    Attributes:
+        timeline: which step each number of the graph belongs to.
+    """
 
     def __init__(self, passed: Trace) -> None:
         self._passed = passed
         self._uses = uses_of(passed.nodes)
-        self._timeline = Timeline(passed.nodes, self._uses)
+        self.timeline = Timeline(passed.nodes, self._uses)
         self._relayed: dict[Node, dict[int | None, Gradients]] = {}
 
     def of(self, weight: Tensor) -> list[Contribution]:
@@ -174,7 +178,7 @@ class Shares:
         Empty where the weight is not used so.
         """
         node = use.node
-        labels = self._timeline.labels(node, 0)
+        labels = self.timeline.labels(node, 0)
         if step_of(node) is not None or node in self._relayed or labels is None or not labels.ndim:
             return []
         pulled = self._pull(use, self._passed.gradients_of(node))
@@ -208,7 +212,7 @@ class Shares:
         if node in self._relayed:
             return self._relayed[node]
         gradients = self._passed.gradients_of(node)
-        labels = [self._timeline.labels(node, slot) for slot in range(node.outputs)]
+        labels = [self.timeline.labels(node, slot) for slot in range(node.outputs)]
         if step_of(node) is not None or all(part is None for part in labels):
             return {step_of(node): gradients}
         steps = sorted({int(t) for part in labels if part is not None for t in np.unique(part)})
@@ -246,7 +250,7 @@ class Shares:
             return True
         slots = range(node.outputs)
         return step_of(node) is not None or any(
-            self._timeline.labels(node, slot) is not None for slot in slots
+            self.timeline.labels(node, slot) is not None for slot in slots
         )
 
     def _parts(self, node: Node, slot: int) -> Iterator[tuple[int | None, Tensor]]:

@@ -19,7 +19,7 @@ from tinygrad_rnn.engine import Node
 from tinygrad_rnn.errors import ArgumentError, DtypeError
 from tinygrad_rnn.inspect.arguments import Array, name_of, recorded_nodes, tensors_of
 from tinygrad_rnn.nn import Module
-from tinygrad_rnn.tensor import Memory, Operation, Tensor
+from tinygrad_rnn.tensor import Changes, Operation, Tensor
 
 Shape = tuple[int, ...]
 
@@ -314,9 +314,10 @@ def _values(graph: Graph) -> dict[Source, Array | None]:
         kept = graph.object_of(vertex)
         for x, source in _inputs_of(kept, vertex):
             if isinstance(x, Tensor):
-                found[source] = None if _changed(x._memory, kept) else x._array
+                changes = None if x._memory is None else x._memory.changes
+                found[source] = None if _changed(changes, kept) else x._array
         if isinstance(kept, Operation) and kept.output is not None:
-            changed = _changed(kept.memory, kept)
+            changed = _changed(kept.changes, kept)
             found[Source(vertex.index, 0)] = None if changed else kept.output
     for vertex in graph.operations():
         needed = [Source(vertex.index, slot) for slot in range(len(vertex.shapes))]
@@ -328,9 +329,9 @@ def _values(graph: Graph) -> dict[Source, Array | None]:
     return found
 
 
-def _changed(memory: Memory | None, node: Node) -> bool:
+def _changed(changes: Changes | None, node: Node) -> bool:
     """Whether numbers were overwritten since a node was recorded."""
-    return memory is not None and memory.mutated_at > node.order
+    return changes is not None and changes.mutated_at > node.order
 
 
 def _inputs_of(kept: Any, vertex: Vertex) -> list[tuple[Any, Source]]:

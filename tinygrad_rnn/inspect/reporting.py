@@ -20,6 +20,7 @@ from tinygrad_rnn.inspect.contributions import Contributions, Shares
 from tinygrad_rnn.inspect.flow import series
 from tinygrad_rnn.inspect.folding import Folded, fold
 from tinygrad_rnn.inspect.graph import Graph, Vertex, graph_of
+from tinygrad_rnn.inspect.timeline import Labels
 from tinygrad_rnn.nn import Module
 from tinygrad_rnn.nn.recording import Observation
 from tinygrad_rnn.tensor import Tensor
@@ -63,10 +64,11 @@ def report(
       the last to the first the backward pass. Each has `id`, `kind` ("operation", "parameter",
       "constant"), `name` (primitive, or the leaf's name), `label` (what the cell calls it, or ""),
       `path`, `layer`, `step` (or None), `row` (number in `rows`; None for what no drawing shows),
-      `file`, `line` and `code` (its text) of the user's code (None for leaves), `dtype`, `bytes`, `output` (whether it
-      is one of the outputs), and `slots`: a list of its outputs, each with `shape`, `value` and
+      `file`, `line` and `code` (its text) of the user's code (None for leaves), `dtype`, `bytes`,
+      `output` (whether it is one of the outputs), and `slots`: its outputs, each `shape`, `value`,
       `gradient`, which are None (unknown, or no gradient arrived) or {`norm`, `min`, `max`, `mean`,
-      `numbers`}, the last being the first numbers in row-major order.
+      `numbers`}, the last being the first numbers in row-major order. `by_step`, for what is
+      computed for all steps at once, holds the norm of each step's part of the gradient.
     - `edges`: `source` and `slot` (a node's output), `target` and `input` (its place among the
       target's inputs), `time` (whether it leads from one step to another), `tracked` (whether a
       gradient flows along it at all), `cut` (stopped by the window) and `gradient` (the norm of
@@ -84,6 +86,7 @@ def report(
     cut = None if window is None else window_cut(window)
     passed = trace(outputs, grad_outputs, cut)
     folded = fold(graph, show=max(len(graph.steps()), 1))
+    shares = Shares(passed)
     at = {id(graph.object_of(vertex)): vertex for vertex in graph.vertices}
     return {
         "format": FORMAT,
@@ -97,15 +100,17 @@ def report(
             "window": window,
         },
         "rows": [{"title": row.title, "over_time": row.over_time} for row in folded.rows],
-        "nodes": [_node(graph, vertex, passed, folded, numbers) for vertex in graph.vertices],
+        "nodes": [
+            _node(graph, vertex, passed, folded, shares, numbers) for vertex in graph.vertices
+        ],
         "edges": _edges(graph, passed, cut),
-        "weights": _weights(graph, passed),
+        "weights": _weights(graph, passed, shares),
         "flow": {} if seen is None else _flow(seen, passed, at, kept),
     }
 
 
 def _node(
-    graph: Graph, vertex: Vertex, passed: Trace, folded: Folded, numbers: int
+    graph: Graph, vertex: Vertex, passed: Trace, folded: Folded, shares: Shares, numbers: int
 ) -> dict[str, Any]:
     kept = graph.object_of(vertex)
     slots = []
@@ -119,8 +124,13 @@ def _node(
                 "shape": None if shape is None else list(shape),
                 "value": _summary(graph.value(vertex, slot), numbers),
                 "gradient": _summary(None if gradient is None else gradient._array, numbers),
+                "by_step": None,
             }
         )
+        whole = vertex.kind == "operation" and vertex.step is None and len(vertex.shapes) == 1
+        if gradient is not None and whole:
+            labels = shares.timeline.labels(kept, slot)
+            slots[-1]["by_step"] = _by_step(gradient._array, labels, graph.steps())
     file, line, code = _site(vertex.site)
     return {
         "id": vertex.index,
@@ -139,6 +149,13 @@ def _node(
         "output": any(source.vertex == vertex.index for source in graph.outputs),
         "slots": slots,
     }
+
+
+def _by_step(gradient: Array, labels: Labels, steps: Sequence[int]) -> list[Any] | None:
+    if labels is None or labels.shape != gradient.shape:
+        return None
+    squares = np.square(gradient, dtype=np.float64)
+    return [_finite(float(np.sqrt(squares[labels == step].sum()))) for step in steps]
 
 
 def _summary(array: Array | None, numbers: int) -> dict[str, Any] | None:
@@ -195,8 +212,7 @@ def _edges(graph: Graph, passed: Trace, cut: Cut | None) -> list[dict[str, Any]]
     return edges
 
 
-def _weights(graph: Graph, passed: Trace) -> list[dict[str, Any]]:
-    shares = Shares(passed)
+def _weights(graph: Graph, passed: Trace, shares: Shares) -> list[dict[str, Any]]:
     found = []
     for vertex in graph.leaves():
         weight = graph.object_of(vertex)

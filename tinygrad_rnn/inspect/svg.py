@@ -90,7 +90,8 @@ class _Drawing:
         steps = graph.steps()
         about = f"{len(graph.operations()):,} operations, {sized(graph.bytes())} of results"
         if steps:
-            about += f", {len(steps):,} time steps, {len(graph.layers())} layers"
+            count = len(graph.layers())
+            about += f", {len(steps):,} time steps, {count} layer{'s' * (count != 1)}"
         size = f'width="{layout.width:.0f}" height="{height:.0f}"'
         parts = [
             f'<svg xmlns="http://www.w3.org/2000/svg" class="unrolled" role="img" {size} '

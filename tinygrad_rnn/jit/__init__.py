@@ -9,6 +9,15 @@ in and results out, `guards` notice what changed outside, `check` compares with 
 is what users call.
 """
 
+from typing import TYPE_CHECKING, Any
+
+from tinygrad_rnn.compatibility import missing
 from tinygrad_rnn.jit.function import JitFunction, jit
 
 __all__ = ["JitFunction", "jit"]
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        raise missing(__name__, name)

@@ -21,7 +21,7 @@ from tinygrad_rnn.jit.program import Program
 from tinygrad_rnn.jit.recorder import Recorder, shares_memory
 from tinygrad_rnn.jit.signature import Builder, Thing, aliases, array_of, matcher
 from tinygrad_rnn.jit.tape import Gradient, Tape, Value
-from tinygrad_rnn.tensor import Memory, Tensor, wrap
+from tinygrad_rnn.tensor import Changes, Tensor, wrap
 
 _KEYS = 2**64
 
@@ -130,7 +130,7 @@ class Replay:
                 owner = None if value.place >= 0 else value.tensor
                 number = gradient_at.get(gradient.owner, -1)
                 self._sets.append((owner, value.place, number))
-        self._memories: list[Memory] = []
+        self._changes: list[Changes] = []
         self._written_arguments: list[int] = []
         self._written_gradients: list[Gradient] = []
         for root in written:
@@ -141,7 +141,7 @@ class Replay:
                 self._written_gradients.append(before[root])
             else:
                 assert value.tensor is not None
-                self._memories.append(value.tensor._shared_memory())
+                self._changes.append(value.tensor._shared_memory().changes)
         self._site = caller()
         self._look_outside()
 
@@ -299,14 +299,14 @@ class Replay:
         if generators:
             for (generator, read), begun in zip(generators, self.tape.begins(), strict=True):
                 generator.set_state({**begun, "counter": begun["counter"] + read})
-        if self._memories or self._written_arguments or self._written_gradients:
+        if self._changes or self._written_arguments or self._written_gradients:
             written = [leaves[place] for place in self._written_arguments]
             written += [self._gradient(slot, leaves) for slot in self._written_gradients]
-            memories = [x._shared_memory() for x in written if isinstance(x, Tensor)]
+            arguments = [x._shared_memory().changes for x in written if isinstance(x, Tensor)]
             moment = engine.now()
-            for memory in (*self._memories, *memories):
-                memory.mutated_at = moment
-                memory.site = self._site
+            for changes in (*self._changes, *arguments):
+                changes.mutated_at = moment
+                changes.site = self._site
         for owner, place, number in self._sets:
             tensor = leaves[place] if owner is None else owner
             if isinstance(tensor, Tensor):

@@ -112,12 +112,12 @@ class Arithmetic(Shaping):
 
     def add(self, other: Any, alpha: Scalar = 1) -> Tensor:
         """Return self + alpha · other."""
-        other = other if alpha == 1 else other * alpha
+        other = _scaled(other, alpha)
         return named("add", binary(ops.add, self, other), other)
 
     def sub(self, other: Any, alpha: Scalar = 1) -> Tensor:
         """Return self - alpha · other."""
-        other = other if alpha == 1 else other * alpha
+        other = _scaled(other, alpha)
         return named("sub", binary(ops.sub, self, other), other)
 
     def mul(self, other: Any) -> Tensor:
@@ -155,20 +155,20 @@ class Arithmetic(Shaping):
         """Return self @ other."""
         return named("matmul", _matmul(self, other), other)
 
-    def mm(self, other: Tensor) -> Tensor:
+    def mm(self, mat2: Tensor) -> Tensor:
         """Return the product of two matrices."""
-        _same_ndim("mm", 2, self, other)
-        return named("matmul", _matmul(self, other), other)
+        _same_ndim("mm", 2, self, mat2)
+        return named("matmul", _matmul(self, mat2), mat2)
 
-    def bmm(self, other: Tensor) -> Tensor:
+    def bmm(self, mat2: Tensor) -> Tensor:
         """Return the products of two batches of matrices."""
-        _same_ndim("bmm", 3, self, other)
-        return named("matmul", _matmul(self, other), other)
+        _same_ndim("bmm", 3, self, mat2)
+        return named("matmul", _matmul(self, mat2), mat2)
 
-    def dot(self, other: Tensor) -> Tensor:
+    def dot(self, tensor: Tensor) -> Tensor:
         """Return the inner product of two vectors."""
-        _same_ndim("dot", 1, self, other)
-        return named("matmul", _matmul(self, other), other)
+        _same_ndim("dot", 1, self, tensor)
+        return named("matmul", _matmul(self, tensor), tensor)
 
     def eq(self, other: Any) -> Tensor:
         """Return self == other, element by element."""
@@ -304,6 +304,15 @@ class Arithmetic(Shaping):
     def masked_fill(self, mask: Tensor, value: Scalar) -> Tensor:
         """Return self with `value` where `mask` holds."""
         return where(mask, value, self)
+
+
+def _scaled(other: Any, alpha: Any) -> Any:
+    if not isinstance(alpha, (bool, int, float, np.number)):
+        raise DtypeError(
+            f"alpha is a number, not {type(alpha).__name__}; what is added or subtracted stands "
+            "before it, as in x.add(other, alpha=0.5)"
+        )
+    return other if alpha == 1 else other * alpha
 
 
 def _divide(a: Any, b: Any) -> Tensor:

@@ -10,7 +10,17 @@ import numpy as np
 from tinygrad_rnn import ops
 from tinygrad_rnn.arguments import axis_of, positive, shape_of
 from tinygrad_rnn.devices import require_cpu
-from tinygrad_rnn.dtypes import bool_, dtype_of, int64
+from tinygrad_rnn.dtypes import (
+    bool_,
+    dtype_of,
+    float32,
+    float64,
+    int8,
+    int16,
+    int32,
+    int64,
+    uint8,
+)
 from tinygrad_rnn.errors import ArgumentError, DtypeError, ShapeError
 from tinygrad_rnn.methods.arithmetic import Arithmetic, Scalar
 from tinygrad_rnn.methods.operand import Bool, Int, Operand, binary, named
@@ -18,6 +28,19 @@ from tinygrad_rnn.methods.reductions import Reductions
 
 if TYPE_CHECKING:
     from tinygrad_rnn.tensor import Tensor
+
+
+# PyTorch's own names of tensors with these elements.
+_CLASSES = {
+    "torch.FloatTensor": float32,
+    "torch.DoubleTensor": float64,
+    "torch.LongTensor": int64,
+    "torch.IntTensor": int32,
+    "torch.ShortTensor": int16,
+    "torch.CharTensor": int8,
+    "torch.ByteTensor": uint8,
+    "torch.BoolTensor": bool_,
+}
 
 
 class Sorted(NamedTuple):
@@ -62,8 +85,16 @@ class Composed(Reductions):
         """Return the number of bytes of one element."""
         return self._array.itemsize
 
-    def type(self, dtype: Any) -> Tensor:
-        """Return it with another element type: a dtype, or a class such as `LongTensor`."""
+    def type(self, dtype: Any = None) -> Any:
+        """Return it with another element type: a dtype, or a class such as `LongTensor`.
+
+        Without one, return PyTorch's name of its own, such as "torch.FloatTensor"; such a name may
+        be passed as well.
+        """
+        if dtype is None:
+            return next(name for name, own in _CLASSES.items() if own == self.dtype)
+        if isinstance(dtype, str):
+            dtype = _CLASSES.get(dtype, dtype)
         return self.to(getattr(dtype, "element_type", dtype))
 
     def type_as(self, other: Tensor) -> Tensor:
@@ -86,10 +117,12 @@ class Composed(Reductions):
         """Return a tensor of this tensor's type to be overwritten; it starts as zeros."""
         return self.new_zeros(*shape, dtype=dtype, device=device)
 
-    def new_full(self, shape: Any, value: Scalar, dtype: Any = None, device: Any = None) -> Tensor:
-        """Return a tensor of this tensor's type with every element equal to `value`."""
-        empty = self.new_zeros(shape, dtype=dtype, device=device)
-        return self._wrap(np.full_like(empty._array, value))
+    def new_full(
+        self, size: Any, fill_value: Scalar, dtype: Any = None, device: Any = None
+    ) -> Tensor:
+        """Return a tensor of this tensor's type with every element equal to `fill_value`."""
+        empty = self.new_zeros(size, dtype=dtype, device=device)
+        return self._wrap(np.full_like(empty._array, fill_value))
 
     def new_tensor(self, data: Any, dtype: Any = None, device: Any = None) -> Tensor:
         """Return a tensor of this tensor's type that holds a copy of `data`."""
@@ -126,37 +159,39 @@ class Composed(Reductions):
         """Return the tangent of an angle in radians."""
         return self.sin() / self.cos()
 
-    def addmm(self, a: Tensor, b: Tensor, beta: Scalar = 1, alpha: Scalar = 1) -> Tensor:
-        """Return beta · self + alpha · a b, the product of two matrices."""
-        return self * beta + _required(a, "addmm").mm(b) * alpha
+    def addmm(self, mat1: Tensor, mat2: Tensor, beta: Scalar = 1, alpha: Scalar = 1) -> Tensor:
+        """Return beta · self + alpha · mat1 mat2, the product of two matrices."""
+        return self * beta + _required(mat1, "addmm").mm(mat2) * alpha
 
-    def baddbmm(self, a: Tensor, b: Tensor, beta: Scalar = 1, alpha: Scalar = 1) -> Tensor:
-        """Return beta · self + alpha · a b, the products of two batches of matrices."""
-        return self * beta + _required(a, "baddbmm").bmm(b) * alpha
+    def baddbmm(
+        self, batch1: Tensor, batch2: Tensor, beta: Scalar = 1, alpha: Scalar = 1
+    ) -> Tensor:
+        """Return beta · self + alpha · batch1 batch2, the products of two batches of matrices."""
+        return self * beta + _required(batch1, "baddbmm").bmm(batch2) * alpha
 
-    def addcmul(self, a: Tensor, b: Tensor, value: Scalar = 1) -> Tensor:
-        """Return self + value · a b."""
-        return self + _required(a, "addcmul") * b * value
+    def addcmul(self, tensor1: Tensor, tensor2: Tensor, value: Scalar = 1) -> Tensor:
+        """Return self + value · tensor1 tensor2."""
+        return self + _required(tensor1, "addcmul") * tensor2 * value
 
-    def addcdiv(self, a: Tensor, b: Tensor, value: Scalar = 1) -> Tensor:
-        """Return self + value · a / b."""
-        return self + _required(a, "addcdiv") / b * value
+    def addcdiv(self, tensor1: Tensor, tensor2: Tensor, value: Scalar = 1) -> Tensor:
+        """Return self + value · tensor1 / tensor2."""
+        return self + _required(tensor1, "addcdiv") / tensor2 * value
 
     def lerp(self, end: Tensor, weight: Any) -> Tensor:
         """Return self + weight · (end - self)."""
         return self + (_required(end, "lerp") - self).mul(weight)
 
-    def mv(self, vector: Tensor) -> Tensor:
+    def mv(self, vec: Tensor) -> Tensor:
         """Return the product of a matrix and a vector."""
-        if self.ndim != 2 or _required(vector, "mv").ndim != 1:
-            raise ShapeError(f"mv takes a matrix and a vector, not {self.shape} and {vector.shape}")
-        return self @ vector
+        if self.ndim != 2 or _required(vec, "mv").ndim != 1:
+            raise ShapeError(f"mv takes a matrix and a vector, not {self.shape} and {vec.shape}")
+        return self @ vec
 
-    def outer(self, other: Tensor) -> Tensor:
+    def outer(self, vec2: Tensor) -> Tensor:
         """Return the matrix of products a_i b_j of two vectors."""
-        if self.ndim != 1 or _required(other, "outer").ndim != 1:
-            raise ShapeError(f"outer takes two vectors, not {self.shape} and {other.shape}")
-        return self.unsqueeze(1).mul(_required(other, "outer"))
+        if self.ndim != 1 or _required(vec2, "outer").ndim != 1:
+            raise ShapeError(f"outer takes two vectors, not {self.shape} and {vec2.shape}")
+        return self.unsqueeze(1).mul(vec2)
 
     # ------------------------------------------------------------------ truth
 
@@ -324,15 +359,20 @@ class Composed(Reductions):
         kept = choice(np.ones(self.shape[-2:], np.bool_), diagonal)
         return self.masked_fill(self._wrap(~kept), 0)
 
-    def scatter(self, dim: Int, index: Tensor, src: Any) -> Tensor:
+    def scatter(
+        self, dim: Int, index: Tensor, src: Any = None, *, value: Scalar | None = None
+    ) -> Tensor:
         """Return a copy with src[i][j][k] at [i][index[i][j][k]][k], for dim = 1.
 
-        `src` may be one number.
+        `src` may be one number, which may be called `value`.
 
         Raises:
             ArgumentError: if two numbers of a tensor `src` go to one place, where PyTorch leaves
                 open which of them stays.
         """
+        if (src is None) == (value is None):
+            raise ArgumentError("scatter takes a tensor `src`, or a number `value`")
+        src = value if src is None else src
         hits = self._hits(dim, index)
         if not isinstance(src, Operand):
             return self.masked_fill(hits > 0, src)

@@ -46,11 +46,11 @@ class InPlace(Composed):
 
     def add_(self, other: Any, alpha: Scalar = 1) -> Tensor:
         """Overwrite with `self + alpha * other`."""
-        return self.assign(self + (other if alpha == 1 else other * alpha))
+        return self.assign(self.add(other, alpha))
 
     def sub_(self, other: Any, alpha: Scalar = 1) -> Tensor:
         """Overwrite with `self - alpha * other`."""
-        return self.assign(self - (other if alpha == 1 else other * alpha))
+        return self.assign(self.sub(other, alpha))
 
     def mul_(self, other: Any) -> Tensor:
         """Overwrite with `self * other`."""
@@ -112,21 +112,21 @@ class InPlace(Composed):
         """Overwrite with `lerp(end, weight)`."""
         return self.assign(self.lerp(end, weight))
 
-    def addcmul_(self, a: Tensor, b: Tensor, value: Scalar = 1) -> Tensor:
-        """Overwrite with `addcmul(a, b, value)`."""
-        return self.assign(self.addcmul(a, b, value))
+    def addcmul_(self, tensor1: Tensor, tensor2: Tensor, value: Scalar = 1) -> Tensor:
+        """Overwrite with `addcmul(tensor1, tensor2, value)`."""
+        return self.assign(self.addcmul(tensor1, tensor2, value))
 
-    def addcdiv_(self, a: Tensor, b: Tensor, value: Scalar = 1) -> Tensor:
-        """Overwrite with `addcdiv(a, b, value)`."""
-        return self.assign(self.addcdiv(a, b, value))
+    def addcdiv_(self, tensor1: Tensor, tensor2: Tensor, value: Scalar = 1) -> Tensor:
+        """Overwrite with `addcdiv(tensor1, tensor2, value)`."""
+        return self.assign(self.addcdiv(tensor1, tensor2, value))
 
     def masked_fill_(self, mask: Tensor, value: Any) -> Tensor:
         """Overwrite with `value` where `mask` holds."""
         return self.assign(self.masked_fill(mask, value))
 
-    def scatter_(self, dim: Int, index: Tensor, src: Any) -> Tensor:
-        """Overwrite with `scatter(dim, index, src)`."""
-        return self.assign(self.scatter(dim, index, src))
+    def scatter_(self, dim: Int, index: Tensor, src: Any = None, *, value: Any = None) -> Tensor:
+        """Overwrite with `scatter(dim, index, src)`; a single number may be called `value`."""
+        return self.assign(self.scatter(dim, index, src, value=value))
 
     def scatter_add_(self, dim: Int, index: Tensor, src: Tensor) -> Tensor:
         """Overwrite with `scatter_add(dim, index, src)`."""

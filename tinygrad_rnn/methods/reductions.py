@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from tinygrad_rnn import ops
-from tinygrad_rnn.arguments import Shape, axes_of, axis_of
+from tinygrad_rnn.arguments import Shape, axes_of, axis_of, numpy_names
 from tinygrad_rnn.dtypes import int64
 from tinygrad_rnn.errors import ArgumentError, ShapeError
 from tinygrad_rnn.methods.arithmetic import Arithmetic, where
@@ -29,12 +29,14 @@ class Reductions(Arithmetic):
 
     __slots__ = ()
 
+    @numpy_names
     def sum(self, dim: Any = None, keepdim: Bool = False, dtype: Any = None) -> Tensor:
         """Return the sum over axes (all of them by default), taken in `dtype` if one is given."""
         if dtype is not None:
             return self.to(dtype).sum(dim, keepdim)
         return self._summable()._reduce(ops.sum_, dim, keepdim)
 
+    @numpy_names
     def mean(self, dim: Any = None, keepdim: Bool = False, dtype: Any = None) -> Tensor:
         """Return the mean over axes, taken in `dtype` if one is given; NaN over nothing."""
         if dtype is not None:
@@ -43,6 +45,7 @@ class Reductions(Arithmetic):
         count = math.prod(self.shape[axis] for axis in axes_of(dim, self.ndim))
         return self.sum(dim, keepdim) * (1.0 / count if count else math.nan)
 
+    @numpy_names
     def var(
         self,
         dim: Any = None,
@@ -63,6 +66,7 @@ class Reductions(Arithmetic):
         centred = self - self.mean(dim, keepdim=True)
         return (centred * centred).sum(dim, keepdim) * (1.0 / divisor if divisor > 0 else math.nan)
 
+    @numpy_names
     def std(
         self,
         dim: Any = None,
@@ -76,14 +80,17 @@ class Reductions(Arithmetic):
         flat = v == 0
         return where(flat, 0.0, where(flat, 1.0, v).sqrt())
 
+    @numpy_names
     def amax(self, dim: Any = None, keepdim: Bool = False) -> Tensor:
         """Return the largest element over axes; equal ones share the gradient."""
         return self._reduce(ops.amax, dim, keepdim)
 
+    @numpy_names
     def amin(self, dim: Any = None, keepdim: Bool = False) -> Tensor:
         """Return the smallest element over axes; equal ones share the gradient."""
         return self._reduce(ops.amin, dim, keepdim)
 
+    @numpy_names
     def max(self, dim: Any = None, keepdim: Bool = False) -> Any:
         """Return the largest element; or `(values, indices)` along one axis; or of two tensors."""
         if isinstance(dim, Reductions):
@@ -92,6 +99,7 @@ class Reductions(Arithmetic):
             return self.amax()
         return self._extreme(ops.argmax, dim, keepdim)
 
+    @numpy_names
     def min(self, dim: Any = None, keepdim: Bool = False) -> Any:
         """Return the smallest element; or `(values, indices)` along one axis; or of two tensors."""
         if isinstance(dim, Reductions):
@@ -100,31 +108,37 @@ class Reductions(Arithmetic):
             return self.amin()
         return self._extreme(ops.argmin, dim, keepdim)
 
+    @numpy_names
     def argmax(self, dim: Int | None = None, keepdim: Bool = False) -> Tensor:
         """Return the index of the largest element, the first of equal ones."""
         axis = None if dim is None else axis_of(dim, max(self.ndim, 1))
         axis = axis if self.ndim else None
         return self.apply(ops.argmax, self, axis=axis, keepdims=keepdim)
 
+    @numpy_names
     def argmin(self, dim: Int | None = None, keepdim: Bool = False) -> Tensor:
         """Return the index of the smallest element, the first of equal ones."""
         axis = None if dim is None else axis_of(dim, max(self.ndim, 1))
         axis = axis if self.ndim else None
         return self.apply(ops.argmin, self, axis=axis, keepdims=keepdim)
 
+    @numpy_names
     def any(self, dim: Any = None, keepdim: Bool = False) -> Tensor:
         """Return whether any element is true."""
         return self._reduce(ops.any_, dim, keepdim)
 
+    @numpy_names
     def all(self, dim: Any = None, keepdim: Bool = False) -> Tensor:
         """Return whether all elements are true."""
         return self._reduce(ops.all_, dim, keepdim)
 
+    @numpy_names
     def logsumexp(self, dim: Any, keepdim: Bool = False) -> Tensor:
         """Return log Σ eˣ over axes, without overflow."""
         require_float(self, "logsumexp")
         return self._reduce(ops.logsumexp, dim, keepdim)
 
+    @numpy_names
     def norm(self, p: Any = 2, dim: Any = None, keepdim: Bool = False) -> Tensor:
         """Return (Σ|x|ᵖ)^(1/p) over axes; p may be infinite. The slope at 0 is taken as 0."""
         require_float(self, "norm")
@@ -145,12 +159,14 @@ class Reductions(Arithmetic):
         total = powers.sum(dim, keepdim)
         return where(total == 0, 0.0, where(total == 0, 1.0, total).pow(1.0 / p))
 
+    @numpy_names
     def cumsum(self, dim: Int) -> Tensor:
         """Return the running sum along an axis."""
         if self.ndim == 0:
             return self.unsqueeze(0).cumsum(dim).squeeze(0)
         return self.apply(ops.cumsum, self._summable(), axis=axis_of(dim, self.ndim))
 
+    @numpy_names
     def softmax(self, dim: Int, dtype: Any = None) -> Tensor:
         """Return eˣ / Σ eˣ along an axis, taken in `dtype` if one is given."""
         if dtype is not None:
@@ -160,6 +176,7 @@ class Reductions(Arithmetic):
             return self.unsqueeze(0).softmax(dim).squeeze(0)
         return self.apply(ops.softmax, self, axis=axis_of(dim, self.ndim))
 
+    @numpy_names
     def log_softmax(self, dim: Int, dtype: Any = None) -> Tensor:
         """Return x - log Σ eˣ along an axis, taken in `dtype` if one is given."""
         if dtype is not None:

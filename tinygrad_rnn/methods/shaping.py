@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from tinygrad_rnn import ops
-from tinygrad_rnn.arguments import axes_of, axis_of, positive, shape_of, sizes_of
+from tinygrad_rnn.arguments import axes_of, axis_of, numpy_names, positive, shape_of, sizes_of
 from tinygrad_rnn.errors import (
     ArgumentError,
     DtypeError,
@@ -99,11 +99,13 @@ class Shaping(Operand):
         joined = tuple(count * n for count, n in zip(times, x.shape, strict=True))
         return x.reshape(apart).expand(spread).reshape(joined)
 
+    @numpy_names
     def squeeze(self, dim: Any = None) -> Tensor:
         """Drop axes of length 1: all of them, or those named if they have length 1."""
         axes = axes_of(dim, self.ndim)
         return self.reshape(tuple(n for i, n in enumerate(self.shape) if n != 1 or i not in axes))
 
+    @numpy_names
     def unsqueeze(self, dim: Int) -> Tensor:
         """Insert an axis of length 1 at `dim`."""
         at = axis_of(dim, self.ndim + 1)
@@ -237,7 +239,7 @@ def split_index(x: Operand, index: Any) -> tuple[tuple[Any, ...], list[Any]]:
     template: list[Any] = []
     arrays: list[Any] = []
     for part in index if isinstance(index, tuple) else (index,):
-        if isinstance(part, (list, np.ndarray)):
+        if isinstance(part, (list, range, np.ndarray)):
             # An empty list is an index of nothing, not of floats.
             part = x._wrap(np.array(part, np.int64 if len(part) == 0 else None))
         if isinstance(part, Operand):
@@ -245,6 +247,11 @@ def split_index(x: Operand, index: Any) -> tuple[tuple[Any, ...], list[Any]]:
                 raise DtypeError(
                     f"an index must be made of integers or booleans, not {part.dtype}; "
                     "convert with .long()"
+                )
+            if part._array.dtype == np.uint8:
+                raise UnsupportedError(
+                    "PyTorch reads an index of uint8 as a mask, NumPy as places; say which with "
+                    ".bool() or .long()"
                 )
             template.append(ops.ARRAY)
             arrays.append(part)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from tinygrad_rnn.errors import ArgumentError
 from tinygrad_rnn.nn import functional
-from tinygrad_rnn.nn.functional.checks import refuse_in_place
 from tinygrad_rnn.nn.module import Module
 from tinygrad_rnn.tensor import Tensor
 
@@ -12,25 +11,25 @@ from tinygrad_rnn.tensor import Tensor
 class Tanh(Module):
     """y = tanh(x)."""
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """Apply tanh."""
-        return functional.tanh(x)
+        return functional.tanh(input)
 
 
 class Sigmoid(Module):
     """y = 1 / (1 + e⁻ˣ)."""
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """Apply the sigmoid."""
-        return functional.sigmoid(x)
+        return functional.sigmoid(input)
 
 
 class LogSigmoid(Module):
     """y = log(1 / (1 + e⁻ˣ))."""
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """Apply the logarithm of the sigmoid."""
-        return functional.logsigmoid(x)
+        return functional.logsigmoid(input)
 
 
 class ReLU(Module):
@@ -38,11 +37,11 @@ class ReLU(Module):
 
     def __init__(self, inplace: bool = False) -> None:
         super().__init__()
-        refuse_in_place(inplace, "ReLU")
+        self.inplace = inplace
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """Apply max(x, 0)."""
-        return functional.relu(x)
+        return functional.relu(input, self.inplace)
 
 
 class LeakyReLU(Module):
@@ -50,12 +49,12 @@ class LeakyReLU(Module):
 
     def __init__(self, negative_slope: float = 0.01, inplace: bool = False) -> None:
         super().__init__()
-        refuse_in_place(inplace, "LeakyReLU")
+        self.inplace = inplace
         self.negative_slope = negative_slope
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """Apply the function to each element."""
-        return functional.leaky_relu(x, self.negative_slope)
+        return functional.leaky_relu(input, self.negative_slope, self.inplace)
 
     def extra_repr(self) -> str:
         """Return the slope."""
@@ -67,12 +66,12 @@ class ELU(Module):
 
     def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
         super().__init__()
-        refuse_in_place(inplace, "ELU")
+        self.inplace = inplace
         self.alpha = alpha
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """Apply the function to each element."""
-        return functional.elu(x, self.alpha)
+        return functional.elu(input, self.alpha, self.inplace)
 
     def extra_repr(self) -> str:
         """Return alpha."""
@@ -84,11 +83,11 @@ class SiLU(Module):
 
     def __init__(self, inplace: bool = False) -> None:
         super().__init__()
-        refuse_in_place(inplace, "SiLU")
+        self.inplace = inplace
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """Apply the function to each element."""
-        return functional.silu(x)
+        return functional.silu(input, self.inplace)
 
 
 class GELU(Module):
@@ -98,9 +97,9 @@ class GELU(Module):
         super().__init__()
         self.approximate = approximate
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """Apply the function to each element."""
-        return functional.gelu(x, self.approximate)
+        return functional.gelu(input, self.approximate)
 
     def extra_repr(self) -> str:
         """Return the approximation."""
@@ -115,9 +114,9 @@ class Softplus(Module):
         self.beta = beta
         self.threshold = threshold
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """Apply the function to each element."""
-        return functional.softplus(x, self.beta, self.threshold)
+        return functional.softplus(input, self.beta, self.threshold)
 
     def extra_repr(self) -> str:
         """Return the settings."""
@@ -131,13 +130,13 @@ class Hardtanh(Module):
         self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
     ) -> None:
         super().__init__()
-        refuse_in_place(inplace, "Hardtanh")
+        self.inplace = inplace
         self.min_val = min_val
         self.max_val = max_val
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """Apply the function to each element."""
-        return functional.hardtanh(x, self.min_val, self.max_val)
+        return functional.hardtanh(input, self.min_val, self.max_val, self.inplace)
 
     def extra_repr(self) -> str:
         """Return the limits."""
@@ -151,9 +150,9 @@ class Softmax(Module):
         super().__init__()
         self.dim = _named_axis(dim, "Softmax")
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """Apply softmax."""
-        return functional.softmax(x, self.dim)
+        return functional.softmax(input, self.dim)
 
     def extra_repr(self) -> str:
         """Return the axis."""
@@ -167,9 +166,9 @@ class LogSoftmax(Module):
         super().__init__()
         self.dim = _named_axis(dim, "LogSoftmax")
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """Apply log-softmax."""
-        return functional.log_softmax(x, self.dim)
+        return functional.log_softmax(input, self.dim)
 
     def extra_repr(self) -> str:
         """Return the axis."""

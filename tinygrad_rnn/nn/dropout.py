@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from tinygrad_rnn.arguments import probability
 from tinygrad_rnn.nn import functional
-from tinygrad_rnn.nn.functional.checks import refuse_in_place
 from tinygrad_rnn.nn.module import Module
 from tinygrad_rnn.tensor import Tensor
 
@@ -14,12 +13,12 @@ class Dropout(Module):
 
     def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
         super().__init__()
-        refuse_in_place(inplace, "Dropout")
         self.p = probability(p)
+        self.inplace = inplace
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Drop elements of x, of any shape."""
-        return functional.dropout(x, self.p, self.training)
+    def forward(self, input: Tensor) -> Tensor:
+        """Drop elements of a tensor of any shape."""
+        return functional.dropout(input, self.p, self.training, self.inplace)
 
     def extra_repr(self) -> str:
         """Return the probability."""

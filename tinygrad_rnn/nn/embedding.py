@@ -93,9 +93,9 @@ class Embedding(Module):
             with no_grad():
                 self.weight[self.padding_idx].zero_()
 
-    def forward(self, index: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """Map integers (...) to vectors (..., D)."""
-        return functional.embedding(index, self.weight, self.padding_idx)
+        return functional.embedding(input, self.weight, self.padding_idx)
 
     def extra_repr(self) -> str:
         """Return the sizes."""

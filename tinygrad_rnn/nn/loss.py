@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from tinygrad_rnn.errors import ArgumentError
 from tinygrad_rnn.nn import functional
+from tinygrad_rnn.nn.functional.checks import legacy_reduction
 from tinygrad_rnn.nn.module import Module
 from tinygrad_rnn.tensor import Tensor
 
@@ -31,6 +32,7 @@ class _Loss(Module):
 class CrossEntropyLoss(_Loss):
     """-log softmax(x)[target], in nats; see `functional.cross_entropy`."""
 
+    @legacy_reduction
     def __init__(
         self,
         weight: Tensor | None = None,
@@ -53,6 +55,7 @@ class CrossEntropyLoss(_Loss):
 class NLLLoss(_Loss):
     """-log p(target), given log-probabilities; see `functional.nll_loss`."""
 
+    @legacy_reduction
     def __init__(
         self, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = "mean"
     ) -> None:
@@ -68,6 +71,7 @@ class NLLLoss(_Loss):
 class MSELoss(_Loss):
     """The mean of (x - target)²."""
 
+    @legacy_reduction
     def __init__(self, reduction: str = "mean") -> None:
         super().__init__(reduction)
 
@@ -79,6 +83,7 @@ class MSELoss(_Loss):
 class L1Loss(_Loss):
     """The mean of |x - target|."""
 
+    @legacy_reduction
     def __init__(self, *, reduction: str = "mean") -> None:
         super().__init__(reduction)
 
@@ -90,6 +95,7 @@ class L1Loss(_Loss):
 class HuberLoss(_Loss):
     """Quadratic up to delta, then linear; see `functional.huber_loss`."""
 
+    @legacy_reduction
     def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
         super().__init__(reduction)
         self.delta = delta
@@ -102,6 +108,7 @@ class HuberLoss(_Loss):
 class SmoothL1Loss(_Loss):
     """Quadratic up to beta, then |x - target| - beta/2; see `functional.smooth_l1_loss`."""
 
+    @legacy_reduction
     def __init__(self, *, reduction: str = "mean", beta: float = 1.0) -> None:
         super().__init__(reduction)
         self.beta = beta
@@ -114,6 +121,7 @@ class SmoothL1Loss(_Loss):
 class BCELoss(_Loss):
     """-(t log p + (1 - t) log(1 - p)); see `functional.binary_cross_entropy`."""
 
+    @legacy_reduction
     def __init__(self, weight: Tensor | None = None, *, reduction: str = "mean") -> None:
         super().__init__(reduction)
         self.register_buffer("weight", weight)
@@ -128,6 +136,7 @@ class BCELoss(_Loss):
 class BCEWithLogitsLoss(_Loss):
     """BCELoss of σ(x), without overflow; see `functional.binary_cross_entropy_with_logits`."""
 
+    @legacy_reduction
     def __init__(
         self,
         weight: Tensor | None = None,
@@ -149,6 +158,7 @@ class BCEWithLogitsLoss(_Loss):
 class KLDivLoss(_Loss):
     """t (log t - x), given log-probabilities x; see `functional.kl_div`."""
 
+    @legacy_reduction
     def __init__(self, *, reduction: str = "mean", log_target: bool = False) -> None:
         super().__init__(reduction, "batchmean")
         self.log_target = log_target
@@ -163,6 +173,7 @@ class KLDivLoss(_Loss):
 class CosineEmbeddingLoss(_Loss):
     """1 - cos(a, b) for pairs, cos(a, b) for others; see `functional.cosine_embedding_loss`."""
 
+    @legacy_reduction
     def __init__(self, margin: float = 0.0, *, reduction: str = "mean") -> None:
         super().__init__(reduction)
         self.margin = margin
@@ -177,6 +188,7 @@ class CosineEmbeddingLoss(_Loss):
 class TripletMarginLoss(_Loss):
     """max(0, d(a, p) - d(a, n) + margin); see `functional.triplet_margin_loss`."""
 
+    @legacy_reduction
     def __init__(
         self,
         margin: float = 1.0,

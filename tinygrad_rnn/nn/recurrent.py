@@ -250,6 +250,7 @@ class Recurrent(Module):
         memory: Tensor | None = None,
         memory_mask: Any = None,
         record: bool = False,
+        hx: State = None,
     ) -> Any:
         """Run over a sequence.
 
@@ -268,6 +269,7 @@ class Recurrent(Module):
             memory: what `attention` reads, (S, B, D), or (B, S, D) with `batch_first`.
             memory_mask: which of it may be read, (S, B) or (B, S); all of it if None.
             record: also return what every cell named at every step.
+            hx: `initial` under PyTorch's name.
 
         Returns:
             The last layer's outputs (T, B, directions * H), laid out as x, and the final states,
@@ -275,6 +277,7 @@ class Recurrent(Module):
             `{"l0": {"h": (T, B, H), "i": ..., "output": ...}, "l0_reverse": ..., "l1": ...}`:
             states, outputs, and what the cells handed to `nn.record`.
         """
+        initial = hx if initial is None else initial
         if isinstance(x, PackedSequence):
             if lengths is not None or mask is not None:
                 raise ArgumentError("a PackedSequence has its own lengths; pass no others")

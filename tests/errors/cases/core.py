@@ -606,10 +606,10 @@ INDEXING = [
     ),
     Mistake(
         "x[i] = y",
-        "a value with history",
-        lambda: set_item(0, leaf().sum()),
+        "elements of a leaf that requires a gradient",
+        lambda: leaf().__setitem__(0, 1.0),
         GraphError,
-        ("stack",),
+        ("leaf", "no_grad()"),
     ),
     Mistake(
         "gather",

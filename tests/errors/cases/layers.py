@@ -436,13 +436,6 @@ FUNCTIONS = [
     ),
     Mistake(
         "functional.dropout",
-        "in place",
-        lambda: functional.dropout(floats(), inplace=True),
-        UnsupportedError,
-        ("inplace",),
-    ),
-    Mistake(
-        "functional.dropout",
         "an array",
         lambda: functional.dropout(np.ones(2)),
         DtypeError,
@@ -528,16 +521,6 @@ FUNCTIONS = [
     Mistake("Softmax", "no axis", lambda: nn.Softmax(), ArgumentError, ("dim=-1",)),
     Mistake("LogSoftmax", "no axis", lambda: nn.LogSoftmax(), ArgumentError, ("dim=-1",)),
     Mistake("Softmax", "integers", lambda: nn.Softmax(-1)(whole()), DtypeError, ("int64",)),
-    *[
-        Mistake(
-            kind.__name__,
-            "in place",
-            lambda kind=kind: kind(inplace=True),
-            UnsupportedError,
-            ("inplace",),
-        )
-        for kind in (nn.ReLU, nn.LeakyReLU, nn.ELU, nn.SiLU, nn.Hardtanh, nn.Dropout)
-    ],
 ]
 
 ATTENTION = [

@@ -1,5 +1,6 @@
 """Calls of PyTorch's that are missing, and bad input of those that scripts bring with them."""
 
+import pickle
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from tinygrad_rnn.errors import (
     ArgumentError,
     CheckpointError,
     DtypeError,
+    GraphError,
     MissingImportError,
     MissingNameError,
     ShapeError,
@@ -35,6 +37,18 @@ def in_folder(function: Any) -> Any:
 def load_training_checkpoint(folder: Path) -> None:
     tg.checkpoints.save_checkpoint(folder / "run.ckpt", {}, {"epoch": 1})
     tg.load(folder / "run.ckpt")
+
+
+def assigned_beside_a_view() -> None:
+    x = tg.zeros(2, 2)
+    row = x[0]
+    x[0] = tg.ones(2, requires_grad=True)
+    assert row.shape == (2,)
+
+
+def assigned_through_a_view() -> None:
+    x = tg.zeros(2, 2)
+    x[0][1] = tg.ones((), requires_grad=True)
 
 
 MISSING = [
@@ -95,11 +109,25 @@ MISSING = [
         ("Module.compile", "tg.jit"),
     ),
     Mistake(
-        "torch.autograd.Variable(x)",
-        "a wrapper of early PyTorch",
-        lambda: tg.autograd.Variable(tg.zeros(1)),
-        MissingNameError,
-        ("autograd.Variable", "the tensor itself"),
+        "import torch.distributions",
+        "a module that is not there",
+        lambda: execute("import tinygrad_rnn.distributions"),
+        MissingImportError,
+        ("distributions", "multinomial"),
+    ),
+    Mistake(
+        "from torch.cuda.amp import autocast",
+        "a module of another device",
+        lambda: execute("from tinygrad_rnn.cuda.amp import autocast"),
+        MissingImportError,
+        ("cuda", "leave the import out"),
+    ),
+    Mistake(
+        "from torch.jit import script",
+        "another compiler",
+        lambda: execute("from tinygrad_rnn.jit import script"),
+        MissingImportError,
+        ("jit.script", "tg.jit"),
     ),
 ]
 
@@ -176,6 +204,90 @@ CALLS = [
         lambda: tg.zeros(2, 3, 4)[0, :, tg.tensor([1, 2])],
         UnsupportedError,
         ("x[0][:, index]", "PyTorch"),
+    ),
+    Mistake(
+        "x[index]",
+        "an index of uint8",
+        lambda: tg.zeros(3)[tg.tensor([1, 0, 1], dtype=tg.uint8)],
+        UnsupportedError,
+        ("mask", ".bool()", ".long()"),
+    ),
+    Mistake(
+        "x.add(alpha, y)",
+        "the order of early PyTorch",
+        lambda: tg.ones(3).add(0.5, tg.ones(3)),  # type: ignore[arg-type]
+        DtypeError,
+        ("alpha is a number", "x.add(other, alpha=0.5)"),
+    ),
+    Mistake(
+        "x.sum(dim=0, axis=0)",
+        "one axis under two names",
+        lambda: tg.ones(3).sum(dim=0, axis=0),
+        ArgumentError,
+        ("axis and dim",),
+    ),
+    Mistake(
+        "x[i][j] = y",
+        "a value with history put into a view",
+        lambda: assigned_through_a_view(),
+        GraphError,
+        ("view", "x[i, j] = y", "stack"),
+    ),
+    Mistake(
+        "x[i] = y",
+        "a view in use",
+        lambda: assigned_beside_a_view(),
+        GraphError,
+        ("has views", "stack"),
+    ),
+    Mistake(
+        "F.relu(x, inplace=True)",
+        "a leaf",
+        lambda: nn.functional.relu(tg.ones(2, requires_grad=True), inplace=True),
+        GraphError,
+        ("leaf", "no_grad()"),
+    ),
+    Mistake(
+        "functional.softmax(x)",
+        "no axis",
+        lambda: nn.functional.softmax(tg.ones(2)),
+        ArgumentError,
+        ("dim=-1",),
+    ),
+    Mistake(
+        "x.scatter(0, index)",
+        "nothing to put there",
+        lambda: tg.ones(2).scatter(0, tg.tensor([0])),
+        ArgumentError,
+        ("src", "value"),
+    ),
+    Mistake(
+        "autograd.Variable(x, volatile=True)",
+        "a switch of early PyTorch",
+        lambda: tg.autograd.Variable(tg.ones(2), volatile=True),
+        UnsupportedError,
+        ("volatile", "no_grad()"),
+    ),
+    Mistake(
+        "autograd.Variable([1.0])",
+        "a list",
+        lambda: tg.autograd.Variable([1.0]),  # type: ignore[arg-type]
+        DtypeError,
+        ("Variable", "list", "tensor()"),
+    ),
+    Mistake(
+        "autograd.functional.jacobian(f, x, strict=True)",
+        "an error in place of zeros",
+        lambda: tg.autograd.functional.jacobian(lambda x: x, tg.ones(1), strict=True),
+        UnsupportedError,
+        ("strict",),
+    ),
+    Mistake(
+        "pickle.dumps(x)",
+        "a computed tensor",
+        lambda: pickle.dumps(tg.ones(1, requires_grad=True) * 2),
+        GraphError,
+        ("detach()",),
     ),
     Mistake(
         "x.div(y, rounding_mode='trunc')",

@@ -6,6 +6,7 @@
   const STEPS = 127;    // of a value, as the page was written
   const GRADES = 255;   // of a probability or a numeric property
   const SHADES = 20;    // of each colour
+  const FULL = 0.99;    // of the characters are at most as deep as the fullest colour
   const BLOCK = 600;    // characters at least
   const PAGE_LINES = 20;
 
@@ -30,6 +31,7 @@
 
   const shown = { array: 0, unit: 0, threshold: 0, property: null, view: "text", at: 0, sought: [0, 0] };
   let values = new Int8Array(N);
+  let full = STEPS;                     // the steps that get the fullest colour
   let generation = 0;                   // of the colours; a block of an older one is out of date
 
   // ------------------------------------------------------------------ data
@@ -43,12 +45,23 @@
 
   const array = () => atlas.arrays[shown.array];
   const scale = () => array().scales[shown.unit];
+  const fullValue = () => full / STEPS * scale();
   const valueAt = (i) => values[i] / STEPS * scale();
-  const passes = (i, threshold) => Math.abs(values[i]) * 100 >= threshold * STEPS;
+  const strength = (i) => Math.max(-1, Math.min(1, values[i] / full));
+  const passes = (i, threshold) => Math.abs(values[i]) * 100 >= threshold * full;
+
+  /** The steps that all but a few characters stay within: one burst would leave the rest pale. */
+  function fullest() {
+    const counts = new Uint32Array(STEPS + 1);
+    for (let i = 0; i < N; i++) counts[Math.abs(values[i])]++;
+    let size = 0;
+    for (let within = counts[0]; within < FULL * N && size < STEPS; within += counts[size]) size++;
+    return Math.max(1, size);
+  }
 
   /** The shade of a character, -SHADES … SHADES; 0 below the threshold. */
   function shade(i) {
-    const share = values[i] / STEPS;
+    const share = strength(i);
     return passes(i, shown.threshold) ? Math.sign(share) * Math.round(Math.abs(share) * SHADES) : 0;
   }
 
@@ -323,6 +336,7 @@
     shown.array = arrayNumber;
     shown.unit = Math.min(Math.max(unit, 0), array().values.length - 1);
     values = new Int8Array(bytes(array().values[shown.unit]).buffer);
+    full = fullest();
     repaint();
     drawStrip();
     tellUnit();
@@ -341,8 +355,8 @@
     at("unit").max = units.length - 1;
     at("unit").setCustomValidity("");
     at("units").textContent = `of 0 … ${units.length - 1}`;
-    at("lowest").textContent = signed(-scale(), 2);
-    at("highest").textContent = signed(scale(), 2);
+    at("lowest").textContent = signed(-fullValue(), 2);
+    at("highest").textContent = signed(fullValue(), 2);
     const radios = at("arrays").querySelectorAll("input");
     if (radios[shown.array]) radios[shown.array].checked = true;
     tellThreshold();
@@ -352,7 +366,7 @@
 
   function tellThreshold() {
     at("threshold-shown").textContent =
-      `${shown.threshold} % of the largest (±${(scale() * shown.threshold / 100).toFixed(2)})`;
+      `${shown.threshold} % of full colour (±${(fullValue() * shown.threshold / 100).toFixed(2)})`;
   }
 
   function listenToControls() {
@@ -479,7 +493,7 @@
       let total = 0;
       let held = 0;
       for (let i = begin; i < end; i++) {
-        if (passes(i, shown.threshold)) total += values[i] / STEPS;
+        if (passes(i, shown.threshold)) total += strength(i);
         if (marked) held += marked.boolean ? marked.values[i] : marked.values[i] / GRADES;
       }
       total /= end - begin;
@@ -621,7 +635,7 @@
   listenToStrip();
   listenToSearch();
   listProperties();
-  const first = atlas.properties.find(beats) ?? atlas.properties[0];
+  const first = atlas.properties[atlas.start];
   choose(first ? atlas.arrays.findIndex(({ name }) => name === first.scores[0].array) : 0, first ? first.scores[0].unit : 0);
   if (first) chooseProperty(first);
   describe(shown.at);

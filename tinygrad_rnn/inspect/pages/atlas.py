@@ -36,6 +36,7 @@ def atlas_page(
     properties: Mapping[str, Property] | None = None,
     title: str = "Cell atlas",
     about: str = "",
+    start: str | None = None,
 ) -> str:
     """Return the atlas as one HTML file, to be opened from disk.
 
@@ -51,13 +52,16 @@ def atlas_page(
         properties: those that were searched; `PROPERTIES` by default.
         title: heads the page.
         about: a line about the model and the text.
+        start: the property whose best unit is shown first; by default the first in `found` that a
+            unit tracks better than chance.
 
     Raises:
         ShapeError: if the text has another length than what was read, or the symbols are too few.
         ArgumentError: for a ranking of a property that is not among `properties`, or a value that
             is not finite.
     """
-    return page("atlas", title, atlas_data(reading, text, symbols, found, properties, title, about))
+    data = atlas_data(reading, text, symbols, found, properties, title, about, start)
+    return page("atlas", title, data)
 
 
 def atlas_data(
@@ -68,10 +72,11 @@ def atlas_data(
     properties: Mapping[str, Property] | None = None,
     title: str = "Cell atlas",
     about: str = "",
+    start: str | None = None,
 ) -> dict[str, Any]:
     """Return what the page of `atlas_page` reads, as JSON types. Arguments and errors are its.
 
-    - `text`, `title`, `about`.
+    - `text`, `title`, `about`; `start`: a number in `properties`, or None if there are none.
     - `arrays`: for each state of each layer `name`, `scales` (each unit's largest absolute value)
       and `values`: for each unit N signed bytes in base64; a value is byte / 127 · scale.
     - `predictions`: `count` a character, `symbols`, `numbers` (N · count little-endian 32-bit
@@ -100,6 +105,7 @@ def atlas_data(
     return {
         "title": title,
         "about": about,
+        "start": _start(found, start),
         "text": text,
         "arrays": [_array(name, values) for name, values in reading.values.items()],
         "predictions": _predictions(reading, symbols),
@@ -114,6 +120,16 @@ def quantised(values: Array) -> tuple[npt.NDArray[np.int8], Floats]:
     scales: Floats = np.abs(values).max(0, initial=0.0).astype(np.float64)
     steps = values * (STEPS / np.where(scales > 0, scales, 1.0))
     return np.rint(steps).astype(np.int8), scales
+
+
+def _start(found: Mapping[str, Ranking], wanted: str | None) -> int | None:
+    names = list(found)
+    if wanted is not None:
+        if wanted not in found:
+            raise ArgumentError(f"there is no ranking of {wanted!r} to start with; found: {names}")
+        return names.index(wanted)
+    beaten = [i for i, r in enumerate(found.values()) if r.best().held_out > r.chance]
+    return next(iter([*beaten, *range(len(names))]), None)
 
 
 def _array(name: str, values: Array) -> dict[str, Any]:

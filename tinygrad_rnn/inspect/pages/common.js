@@ -4,7 +4,14 @@
    Text always enters the page as text nodes and attributes, never as markup. */
 
 const Page = (() => {
-  const SVG = "http://www.w3.org/2000/svg";
+  const SVG = namespace();
+
+  /** Ask the browser for the namespace of SVG: a page that names no address loads from none. */
+  function namespace() {
+    const template = document.createElement("template");
+    template.innerHTML = "<svg></svg>";
+    return template.content.firstChild.namespaceURI;
+  }
 
   /** Read the JSON that the page was written with. */
   function data(id = "data") {
@@ -40,8 +47,12 @@ const Page = (() => {
     if (typeof value !== "number") return String(value).replace("inf", "∞").replace("-", "−");
     if (value === 0) return "0";
     const size = Math.abs(value);
-    const text = size >= 1e5 || size < 1e-3 ? exponential(value, digits - 2)
-      : Number.isInteger(value) ? String(value) : value.toPrecision(digits);
+    const text =
+      size >= 1e5 || size < 1e-3
+        ? exponential(value, digits - 1)
+        : Number.isInteger(value)
+          ? String(value)
+          : value.toPrecision(digits);
     return text.replace(/^-/, "−");
   }
 
@@ -52,7 +63,9 @@ const Page = (() => {
 
   /** A power of ten for an axis: 10⁻³. */
   function power(exponent) {
-    return "10" + [...String(exponent)].map((c) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(c)]).join("");
+    return (
+      "10" + [...String(exponent)].map((c) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(c)]).join("")
+    );
   }
 
   /** A shape as Python writes it: (4, 1, 3), (12,), (). */
@@ -90,10 +103,16 @@ const Page = (() => {
     try {
       const kept = localStorage.getItem("theme");
       if (kept === "dark" || kept === "light") root.dataset.theme = kept;
-    } catch { /* storage is closed to pages from disk in some browsers */ }
+    } catch {
+      /* storage is closed to pages from disk in some browsers */
+    }
     button.addEventListener("click", () => {
       root.dataset.theme = dark() ? "light" : "dark";
-      try { localStorage.setItem("theme", root.dataset.theme); } catch { /* as above */ }
+      try {
+        localStorage.setItem("theme", root.dataset.theme);
+      } catch {
+        /* as above */
+      }
       show();
     });
     system.addEventListener("change", show);
@@ -105,14 +124,21 @@ const Page = (() => {
   /** A switch between a few options: [{value, text, title?}]; `changed` gets the new value. */
   function choice(legend, options, chosen, changed) {
     const name = `choice-${choices++}`;
-    const radios = options.map(({ value, text, title }) => element("label", { title }, [
-      element("input", {
-        type: "radio", name, value, checked: value === chosen, onchange: () => changed(value),
-      }),
-      element("span", {}, text),
-    ]));
+    const radios = options.map(({ value, text, title }) =>
+      element("label", { title }, [
+        element("input", {
+          type: "radio",
+          name,
+          value,
+          checked: value === chosen,
+          onchange: () => changed(value),
+        }),
+        element("span", {}, text),
+      ]),
+    );
     return element("fieldset", { class: "choice" }, [
-      element("legend", {}, legend), element("div", { class: "options" }, radios),
+      element("legend", {}, legend),
+      element("div", { class: "options" }, radios),
     ]);
   }
 

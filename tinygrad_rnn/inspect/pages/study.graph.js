@@ -1,4 +1,3 @@
-
 /* The data of a run as records, and folded to boxes and links: one box a layer and time step. */
 
 const Graph = (() => {
@@ -7,20 +6,36 @@ const Graph = (() => {
     const text = (column, i) => run.texts[run.nodes[column][i]];
     const nodes = run.nodes.kind.map((_, id) => ({
       id,
-      kind: text("kind", id), name: text("name", id), label: text("label", id),
-      path: text("path", id), layer: text("layer", id), file: text("file", id),
-      code: text("code", id), dtype: text("dtype", id),
-      step: run.nodes.step[id], row: run.nodes.row[id], line: run.nodes.line[id],
-      output: Boolean(run.nodes.output[id]), slots: [], takes: [], gives: [],
+      kind: text("kind", id),
+      name: text("name", id),
+      label: text("label", id),
+      path: text("path", id),
+      layer: text("layer", id),
+      file: text("file", id),
+      code: text("code", id),
+      dtype: text("dtype", id),
+      step: run.nodes.step[id],
+      row: run.nodes.row[id],
+      line: run.nodes.line[id],
+      output: Boolean(run.nodes.output[id]),
+      slots: [],
+      takes: [],
+      gives: [],
     }));
     run.slots.node.forEach((id, place) => {
       nodes[id].slots.push({
-        place, node: nodes[id], number: run.slots.slot[place],
-        shape: run.shapes[run.slots.shape[place]], value: run.arrays[run.slots.value[place]],
+        place,
+        node: nodes[id],
+        number: run.slots.slot[place],
+        shape: run.shapes[run.slots.shape[place]],
+        value: run.arrays[run.slots.value[place]],
       });
     });
     const edges = run.edges.source.map((source, index) => ({
-      index, source: nodes[source], slot: run.edges.slot[index], target: nodes[run.edges.target[index]],
+      index,
+      source: nodes[source],
+      slot: run.edges.slot[index],
+      target: nodes[run.edges.target[index]],
       tracked: Boolean(run.edges.tracked[index]),
     }));
     for (const edge of edges) {
@@ -84,7 +99,16 @@ const Graph = (() => {
 
     const box = (key, kind, row, column) => {
       if (!byKey.has(key)) {
-        byKey.set(key, { key, kind, row, column, nodes: [], inside: null, parent: null, states: [] });
+        byKey.set(key, {
+          key,
+          kind,
+          row,
+          column,
+          nodes: [],
+          inside: null,
+          parent: null,
+          states: [],
+        });
         boxes.push(byKey.get(key));
       }
       return byKey.get(key);
@@ -103,7 +127,12 @@ const Graph = (() => {
       } else {
         const column = columnOf.get(node.step);
         const folded = columns[column].folded;
-        const step = box(`${node.row}:${columns[column].steps[0]}`, folded ? "fold" : "step", node.row, column);
+        const step = box(
+          `${node.row}:${columns[column].steps[0]}`,
+          folded ? "fold" : "step",
+          node.row,
+          column,
+        );
         step.nodes.push(node);
         placed[node.id] = step;
         if (!folded && unfolded.has(step.key)) {
@@ -121,7 +150,8 @@ const Graph = (() => {
       for (const state of graph.states) {
         if (state.layer !== layer) continue;
         const last = state.places.get(columns[found.column].steps.at(-1));
-        if (last && found.nodes.includes(last.node)) found.states.push({ name: state.name, slot: last });
+        if (last && found.nodes.includes(last.node))
+          found.states.push({ name: state.name, slot: last });
       }
     }
     return { graph, columns, boxes, links: linksOf(edges, placed), placed, rows: run.rows };
@@ -135,8 +165,16 @@ const Graph = (() => {
       const to = placed[edge.target.id];
       if (!from || !to || from === to) continue;
       const inTime = from.column !== null && to.column !== null && from.column !== to.column;
-      const kind = from.kind === "parameter" ? "weight" : from.kind === "constant" ? "input" : inTime ? "time" : "data";
-      const key = `${from.key}>${to.key}${kind === "time" ? `>${edge.source.id}.${edge.slot}` : ""}`;
+      const kind =
+        from.kind === "parameter"
+          ? "weight"
+          : from.kind === "constant"
+            ? "input"
+            : inTime
+              ? "time"
+              : "data";
+      const value = kind === "time" ? `>${edge.source.id}.${edge.slot}` : "";
+      const key = `${from.key}>${to.key}${value}`;
       if (!links.has(key)) links.set(key, { key, from, to, kind, edges: [], values: new Set() });
       const link = links.get(key);
       link.edges.push(edge);

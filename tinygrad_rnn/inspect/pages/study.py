@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,7 @@ from tinygrad_rnn.creation import ones_like, zeros_like
 from tinygrad_rnn.errors import ArgumentError, DtypeError, ShapeError
 from tinygrad_rnn.inspect.arguments import norm_of, tensors_of
 from tinygrad_rnn.inspect.backward import trace, window_cut
-from tinygrad_rnn.inspect.flow import series
+from tinygrad_rnn.inspect.flow import credit, series
 from tinygrad_rnn.inspect.graph import graph_of
 from tinygrad_rnn.inspect.pages.assembly import page, script_json
 from tinygrad_rnn.inspect.reporting import report
@@ -100,27 +100,28 @@ def study_data(
 
     Columns instead of records, as there are thousands of nodes: `nodes`, `slots` and `edges` hold
     lists of equal length. Texts and shapes are numbers of entries in `texts` and `shapes`. A slot
-    is an output of a node; `value` and each variant's `gradient` hold for every slot the number of an
-    entry in `arrays`: None or [norm, smallest, largest, first numbers]. Many are equal, such as the
-    gradients of both sides of a sum. A variant is one objective with one window.
+    is an output of a node; `value` and each variant's `gradient` hold for every slot the number of
+    an entry in `arrays`: None or [norm, smallest, largest, first numbers]. Many are equal, such as
+    the gradients of both sides of a sum. A variant is one objective with one window.
     """
     positive(numbers, "numbers")
     _check(runs, inputs, targets)
     for window in windows:
         positive(window, "a window")
     chosen = [None, *sorted(set(windows))]
+    columns = [_Columns(run, chosen, numbers).data for run in runs]
     data = {
         "format": FORMAT,
         "title": title,
         "inputs": list(inputs),
         "targets": list(targets),
         "windows": chosen,
-        "runs": [_Columns(run, chosen, numbers).data for run in runs],
+        "runs": columns,
     }
     while numbers > 1 and len(script_json(data)) > MAX_CHARACTERS:
         numbers //= 2
-        for run in data["runs"]:
-            _shorten(run, numbers)
+        for one in columns:
+            _shorten(one, numbers)
     return data
 
 
@@ -210,6 +211,11 @@ class _Columns:
             "objective": objective,
             "window": window,
             "gradient": [self._array(slot["gradient"]) for slot in slots],
+            "by_step": {
+                place: [_rounded(norm) for norm in slot["by_step"]]
+                for place, slot in enumerate(slots)
+                if slot["by_step"] is not None
+            },
             "passed": [_rounded(edge["gradient"]) for edge in found["edges"]],
             "cut": [i for i, edge in enumerate(found["edges"]) if edge["cut"]],
             "weights": [
@@ -255,14 +261,18 @@ def _credit(run: Run, windows: Sequence[int | None]) -> dict[str, Any] | None:
     rows = list(range(len(losses) - 1, -1, -every))[::-1]
     matrices = []
     for window in windows:
-        cut = None if window is None else window_cut(window)
-        matrix = []
-        for t in rows:
-            passed = trace(losses[t], cut=cut)
-            found = [passed.of(h) for h in steps.values()]
-            matrix.append([0.0 if g is None else _rounded(norm_of(g._array)) for g in found])
-        matrices.append(matrix)
+        if window is None:
+            matrix = credit({t: losses[t] for t in rows}, steps).tolist()
+        else:
+            matrix = [_norms(losses[t], steps.values(), window) for t in rows]
+        matrices.append([[_rounded(norm) for norm in row] for row in matrix])
     return {"state": name, "rows": rows, "columns": list(steps), "matrices": matrices}
+
+
+def _norms(loss: Tensor, states: Iterable[Tensor], window: int) -> list[float]:
+    passed = trace(loss, cut=window_cut(window))
+    found = [passed.of(state) for state in states]
+    return [0.0 if gradient is None else norm_of(gradient._array) for gradient in found]
 
 
 def _rounded(x: Any) -> Any:

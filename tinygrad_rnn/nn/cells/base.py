@@ -106,8 +106,12 @@ class GatedCell(Module):
         """Return a gate's sum, limited by `clip`."""
         return total if self.clip is None else total.clamp(-self.clip, self.clip)
 
-    def forward(self, x: Tensor, state: State = None) -> State:
-        """Return the next state, from x (B, in) or (in,) and a state (zeros if None)."""
+    def forward(self, x: Tensor, state: State = None, *, hx: State = None) -> State:
+        """Return the next state, from x (B, in) or (in,) and a state (zeros if None).
+
+        `hx` is PyTorch's name of the state.
+        """
+        state = hx if state is None else state
         if x.ndim not in (1, 2) or x.shape[-1] != self.input_size:
             raise ShapeError(
                 f"{type(self).__name__} takes x (batch, {self.input_size}) or "

@@ -4,14 +4,17 @@ from typing import TYPE_CHECKING, Any
 
 from tinygrad_rnn.compatibility import missing
 from tinygrad_rnn.creation import one_hot
-from tinygrad_rnn.functions import log_softmax, relu, sigmoid, softmax, tanh
+from tinygrad_rnn.functions import sigmoid, tanh
 from tinygrad_rnn.nn.functional.activations import (
     elu,
     gelu,
     hardtanh,
     leaky_relu,
+    log_softmax,
     logsigmoid,
+    relu,
     silu,
+    softmax,
     softplus,
 )
 from tinygrad_rnn.nn.functional.attention import scaled_dot_product_attention

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
-from tinygrad_rnn.errors import ArgumentError, DtypeError, ShapeError, UnsupportedError
+from tinygrad_rnn.errors import ArgumentError, DtypeError, ShapeError
 from tinygrad_rnn.tensor import Tensor
+
+Loss = TypeVar("Loss", bound=Callable[..., Any])
 
 
 def floating(name: str, *tensors: Any) -> None:
@@ -44,9 +48,24 @@ def number(name: str, value: Any) -> float:
     return value
 
 
-def refuse_in_place(inplace: bool, name: str) -> None:
-    """Raise UnsupportedError for a function that is to overwrite its input."""
-    if inplace:
-        raise UnsupportedError(
-            f"{name} has no inplace=True, because the graph needs its input; leave it out"
-        )
+def applied(function: Callable[[Tensor], Tensor], x: Tensor, inplace: bool) -> Tensor:
+    """Return function(x): a new tensor or, `inplace`, x itself with what it became."""
+    return x._rewrite(function) if inplace else function(x)
+
+
+def legacy_reduction(loss: Loss) -> Loss:
+    """Let a loss be called with `size_average` and `reduce`, which PyTorch had before `reduction`.
+
+    Without `reduce` nothing is summed up; without `size_average` nothing is divided.
+    """
+
+    @functools.wraps(loss)
+    def called(
+        *given: Any, size_average: bool | None = None, reduce: bool | None = None, **settings: Any
+    ) -> Any:
+        if size_average is not None or reduce is not None:
+            kind = "mean" if size_average in (None, True) else "sum"
+            settings["reduction"] = kind if reduce in (None, True) else "none"
+        return loss(*given, **settings)
+
+    return cast("Loss", called)

@@ -10,43 +10,43 @@ from tinygrad_rnn.creation import rand
 from tinygrad_rnn.errors import ArgumentError, DtypeError, ShapeError, UnsupportedError
 from tinygrad_rnn.generator import Generator, default_generator
 from tinygrad_rnn.methods.arithmetic import where
-from tinygrad_rnn.nn.functional.checks import floating, number, refuse_in_place
+from tinygrad_rnn.nn.functional.checks import applied, floating, number
 from tinygrad_rnn.tensor import Tensor, apply
 
 
-def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Return x Wᵀ + b.
 
     Args:
-        x: (..., in).
+        input: x, (..., in).
         weight: (out, in).
         bias: (out,).
 
     Raises:
         ShapeError, DtypeError: if shapes or types are others than these.
     """
-    if not isinstance(x, Tensor):
-        raise DtypeError(f"linear takes a tensor, not {type(x).__name__}; see tensor()")
-    if x.ndim == 0 or weight.ndim != 2 or x.shape[-1] != weight.shape[1]:
+    if not isinstance(input, Tensor):
+        raise DtypeError(f"linear takes a tensor, not {type(input).__name__}; see tensor()")
+    if input.ndim == 0 or weight.ndim != 2 or input.shape[-1] != weight.shape[1]:
         raise ShapeError(
-            f"linear takes x (..., in) and weight (out, in), not {x.shape} and {weight.shape}"
+            f"linear takes x (..., in) and weight (out, in), not {input.shape} and {weight.shape}"
         )
     if bias is not None and bias.shape != weight.shape[:1]:
         raise ShapeError(
             f"linear with weight {weight.shape} takes bias {weight.shape[:1]}, not {bias.shape}"
         )
-    if x.dtype != weight.dtype:
+    if input.dtype != weight.dtype:
         raise DtypeError(
-            f"linear got x as {x.dtype} and weight as {weight.dtype}; convert x with "
+            f"linear got x as {input.dtype} and weight as {weight.dtype}; convert x with "
             f".to(weight.dtype), or the module with .to(x.dtype)"
         )
-    if x.ndim == 1:
-        return linear(x.unsqueeze(0), weight, bias).squeeze(0)
-    return apply(ops.linear, x, weight, bias)
+    if input.ndim == 1:
+        return linear(input.unsqueeze(0), weight, bias).squeeze(0)
+    return apply(ops.linear, input, weight, bias)
 
 
 def embedding(
-    index: Tensor,
+    input: Tensor,
     weight: Tensor,
     padding_idx: int | None = None,
     max_norm: float | None = None,
@@ -57,7 +57,7 @@ def embedding(
     """Return weight[index]: a row of the table for each index.
 
     Args:
-        index: integers of any shape.
+        input: indices, integers of any shape.
         weight: (V, D).
         padding_idx: an index whose row receives no gradient.
         max_norm, norm_type, scale_grad_by_freq, sparse: not supported.
@@ -67,10 +67,10 @@ def embedding(
         UnsupportedError: for what is not supported.
     """
     refuse_options(max_norm, scale_grad_by_freq, sparse)
-    if not isinstance(index, Tensor):
-        raise DtypeError(f"embedding takes a tensor of indices, not {type(index).__name__}")
-    if index.dtype.kind not in "iu":
-        raise DtypeError(f"embedding takes integer indices, not {index.dtype}; see .long()")
+    if not isinstance(input, Tensor):
+        raise DtypeError(f"embedding takes a tensor of indices, not {type(input).__name__}")
+    if input.dtype.kind not in "iu":
+        raise DtypeError(f"embedding takes integer indices, not {input.dtype}; see .long()")
     if weight.ndim != 2:
         raise ShapeError(f"embedding takes a table (V, D), not {weight.shape}")
     rows = weight.shape[0]
@@ -78,13 +78,13 @@ def embedding(
         raise ArgumentError(f"padding_idx {padding_idx} is none of {rows} rows")
     index = apply(
         ops.require_range,
-        index,
+        input,
         low=0,
         high=rows,
         ignore=None,
         message="embedding got index {value}, its table has rows 0..{last}",
     )
-    looked_up = weight[index]
+    looked_up = apply(ops.getitem, weight, index, index=(ops.ARRAY,))
     if padding_idx is None:
         return looked_up
     padded = (index == padding_idx % rows).unsqueeze(-1)
@@ -107,7 +107,7 @@ def refuse_options(max_norm: float | None, scale_grad_by_freq: bool, sparse: boo
 
 
 def dropout(
-    x: Tensor,
+    input: Tensor,
     p: float = 0.5,
     training: bool = True,
     inplace: bool = False,
@@ -117,26 +117,25 @@ def dropout(
     """Set each element to 0 with probability p and divide the others by 1 - p, in training.
 
     Srivastava et al., 2014, "Dropout: a simple way to prevent neural networks from overfitting".
-
-    Raises:
-        UnsupportedError: for `inplace`.
     """
     probability(p)
-    refuse_in_place(inplace, "dropout")
-    if not isinstance(x, Tensor):
-        raise DtypeError(f"dropout takes a tensor, not {type(x).__name__}; see tensor()")
-    if not x.is_floating_point():
-        raise DtypeError(f"dropout takes a floating tensor, not {x.dtype}; convert with .float()")
+    if not isinstance(input, Tensor):
+        raise DtypeError(f"dropout takes a tensor, not {type(input).__name__}; see tensor()")
+    if not input.is_floating_point():
+        raise DtypeError(
+            f"dropout takes a floating tensor, not {input.dtype}; convert with .float()"
+        )
     if not training or p == 0.0:
-        return x
+        return input
     if p == 1.0:
-        return x * 0.0
-    kept = rand(x.shape, dtype=x.dtype, generator=generator) >= p
-    return x * (kept.to(x.dtype) * (1.0 / (1.0 - p)))
+        return applied(lambda x: x * 0.0, input, inplace)
+    kept = rand(input.shape, dtype=input.dtype, generator=generator) >= p
+    scale = kept.to(input.dtype) * (1.0 / (1.0 - p))
+    return applied(lambda x: x * scale, input, inplace)
 
 
 def layer_norm(
-    x: Tensor,
+    input: Tensor,
     normalized_shape: int | Sequence[int],
     weight: Tensor | None = None,
     bias: Tensor | None = None,
@@ -148,7 +147,7 @@ def layer_norm(
     2016, "Layer normalization".
 
     Args:
-        x: (..., *normalized_shape).
+        input: x, (..., *normalized_shape).
         normalized_shape: the lengths of the axes to normalise over, or the length of the last.
         weight: the gain, of `normalized_shape`.
         bias: of `normalized_shape`.
@@ -157,24 +156,25 @@ def layer_norm(
     Raises:
         ShapeError, DtypeError: if shapes or types are others than these.
     """
-    floating("layer_norm", x)
+    floating("layer_norm", input)
     shape = shape_of((normalized_shape,))
-    if not shape or x.shape[-len(shape) :] != shape:
+    if not shape or input.shape[-len(shape) :] != shape:
         raise ShapeError(
-            f"layer_norm over {shape} takes x (..., {', '.join(map(str, shape))}), not {x.shape}"
+            f"layer_norm over {shape} takes x (..., {', '.join(map(str, shape))}), not "
+            f"{input.shape}"
         )
     if not number("eps", eps) >= 0:
         raise ArgumentError(f"eps is 0 or more, not {eps}")
     for name, held in (("weight", weight), ("bias", bias)):
         if held is not None and held.shape != shape:
             raise ShapeError(f"layer_norm over {shape} takes {name} {shape}, not {held.shape}")
-        if held is not None and held.dtype != x.dtype:
+        if held is not None and held.dtype != input.dtype:
             raise DtypeError(
-                f"layer_norm got x as {x.dtype} and {name} as {held.dtype}; convert x with "
+                f"layer_norm got x as {input.dtype} and {name} as {held.dtype}; convert x with "
                 f".to({name}.dtype), or the module with .to(x.dtype)"
             )
-    axes = tuple(range(x.ndim - len(shape), x.ndim))
-    centred = x - x.mean(axes, keepdim=True)
+    axes = tuple(range(input.ndim - len(shape), input.ndim))
+    centred = input - input.mean(axes, keepdim=True)
     variance = (centred * centred).mean(axes, keepdim=True)
     out = centred / (variance + eps).sqrt()
     out = out if weight is None else out * weight
@@ -182,9 +182,9 @@ def layer_norm(
 
 
 def pad(
-    x: Tensor, widths: Sequence[int], mode: str = "constant", value: float | None = None
+    input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None
 ) -> Tensor:
-    """Surround with a constant (0): `widths` are (before, after) of the last axis, then the others.
+    """Surround with a constant (0): `pad` are (before, after) of the last axis, then the others.
 
     Negative widths are not taken; slice instead.
 
@@ -193,14 +193,14 @@ def pad(
     """
     if mode != "constant":
         raise UnsupportedError(f"pad has the mode 'constant' only, not {mode!r}; see cat and flip")
-    if not isinstance(x, Tensor):
-        raise DtypeError(f"pad takes a tensor, not {type(x).__name__}; see tensor()")
-    several = isinstance(widths, (tuple, list))
-    if not several or len(widths) % 2 or len(widths) > 2 * x.ndim or any(n < 0 for n in widths):
+    if not isinstance(input, Tensor):
+        raise DtypeError(f"pad takes a tensor, not {type(input).__name__}; see tensor()")
+    several = isinstance(pad, (tuple, list))
+    if not several or len(pad) % 2 or len(pad) > 2 * input.ndim or any(n < 0 for n in pad):
         raise ArgumentError(
-            f"pad takes pairs of non-negative widths for at most {x.ndim} axes, not {widths}"
+            f"pad takes pairs of non-negative widths for at most {input.ndim} axes, not {pad}"
         )
     fill = 0.0 if value is None else number("value", value)
-    pairs = [(widths[i], widths[i + 1]) for i in range(0, len(widths), 2)]
-    untouched = [(0, 0)] * (x.ndim - len(pairs))
-    return apply(ops.pad, x, widths=(*untouched, *reversed(pairs)), value=fill)
+    pairs = [(pad[i], pad[i + 1]) for i in range(0, len(pad), 2)]
+    untouched = [(0, 0)] * (input.ndim - len(pairs))
+    return apply(ops.pad, input, widths=(*untouched, *reversed(pairs)), value=fill)

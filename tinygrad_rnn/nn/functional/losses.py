@@ -5,13 +5,14 @@ from __future__ import annotations
 from tinygrad_rnn import ops
 from tinygrad_rnn.errors import ArgumentError, DtypeError, ShapeError
 from tinygrad_rnn.methods.arithmetic import where
-from tinygrad_rnn.nn.functional.checks import equal_shapes, floating, number
+from tinygrad_rnn.nn.functional.checks import equal_shapes, floating, legacy_reduction, number
 from tinygrad_rnn.nn.functional.distances import pairwise_distance
 from tinygrad_rnn.tensor import Tensor, apply
 
 # ---------------------------------------------------------------------- regression
 
 
+@legacy_reduction
 def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     """Return the mean of (x - target)²."""
     equal_shapes("mse_loss", input, target)
@@ -19,12 +20,14 @@ def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     return _reduced(difference * difference, reduction)
 
 
+@legacy_reduction
 def l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Return the mean of |x - target|."""
     equal_shapes("l1_loss", input, target)
     return _reduced((input - target).abs(), reduction)
 
 
+@legacy_reduction
 def huber_loss(
     input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0
 ) -> Tensor:
@@ -40,6 +43,7 @@ def huber_loss(
     return _reduced(where(size <= delta, d * d * 0.5, (size - 0.5 * delta) * delta), reduction)
 
 
+@legacy_reduction
 def smooth_l1_loss(
     input: Tensor, target: Tensor, *, reduction: str = "mean", beta: float = 1.0
 ) -> Tensor:
@@ -60,6 +64,7 @@ def smooth_l1_loss(
 # ---------------------------------------------------------------------- probabilities
 
 
+@legacy_reduction
 def binary_cross_entropy(
     input: Tensor, target: Tensor, weight: Tensor | None = None, *, reduction: str = "mean"
 ) -> Tensor:
@@ -94,6 +99,7 @@ def binary_cross_entropy(
     return _reduced(_weighted(loss, weight), reduction)
 
 
+@legacy_reduction
 def binary_cross_entropy_with_logits(
     input: Tensor,
     target: Tensor,
@@ -118,6 +124,7 @@ def binary_cross_entropy_with_logits(
     return _reduced(_weighted((1.0 - target) * input + negative, weight), reduction)
 
 
+@legacy_reduction
 def kl_div(
     input: Tensor, target: Tensor, *, reduction: str = "mean", log_target: bool = False
 ) -> Tensor:
@@ -144,6 +151,7 @@ def kl_div(
 # ---------------------------------------------------------------------- classes
 
 
+@legacy_reduction
 def nll_loss(
     input: Tensor,
     target: Tensor,
@@ -161,6 +169,7 @@ def nll_loss(
     return _weighted_mean(loss, weights, reduction)
 
 
+@legacy_reduction
 def cross_entropy(
     input: Tensor,
     target: Tensor,
@@ -280,6 +289,7 @@ def _weighted_mean(loss: Tensor, weights: Tensor, reduction: str) -> Tensor:
 # ---------------------------------------------------------------------- pairs and triplets
 
 
+@legacy_reduction
 def cosine_embedding_loss(
     input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, *, reduction: str = "mean"
 ) -> Tensor:
@@ -304,6 +314,7 @@ def cosine_embedding_loss(
     return _reduced(where(target == 1, 1.0 - cosine, apart), reduction)
 
 
+@legacy_reduction
 def triplet_margin_loss(
     anchor: Tensor,
     positive: Tensor,

@@ -6,13 +6,14 @@ are here for programs that are written with them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tinygrad_rnn.arguments import Array
+from tinygrad_rnn.compatibility import missing
 from tinygrad_rnn.creation import full, tensor
 from tinygrad_rnn.dtypes import int64
 from tinygrad_rnn.errors import ArgumentError, DtypeError, OutOfRangeError, ShapeError
@@ -74,6 +75,9 @@ class PackedSequence:
     def unsorted_indices(self) -> Tensor | None:
         """The place of each given sequence among the sorted ones, or None."""
         return None if self._order is None else tensor(np.argsort(self._order), dtype=int64)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self.data, self.batch_sizes, self.sorted_indices, self.unsorted_indices))
 
     @property
     def lengths(self) -> tuple[int, ...]:
@@ -248,3 +252,9 @@ def _sequences(sequences: Sequence[Tensor]) -> list[Tensor]:
                 f"and {s.shape} {s.dtype}"
             )
     return several
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        raise missing(__name__, name)

@@ -5,12 +5,17 @@ Everything here is built on `run_backward` and on gradients being graphs themsel
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_rnn import engine
+from tinygrad_rnn.autograd.variable import Variable as Variable
 from tinygrad_rnn.compatibility import missing
 from tinygrad_rnn.context import caller, enable_grad, state
+from tinygrad_rnn.context import inference_mode as inference_mode
+from tinygrad_rnn.context import no_grad as no_grad
+from tinygrad_rnn.context import set_grad_enabled as set_grad_enabled
 from tinygrad_rnn.creation import zeros, zeros_like
 from tinygrad_rnn.errors import DtypeError, GraphError, ShapeError, UnsupportedError
 from tinygrad_rnn.functions import stack
@@ -197,10 +202,11 @@ class _Recomputed(engine.Node):
         assert self.inputs is not None
         for x in (*self.inputs, *self.args):
             memory = getattr(x, "_memory", None)
-            if memory is not None and memory.mutated_at > self.order:
+            changes = None if memory is None else memory.changes
+            if changes is not None and changes.mutated_at > self.order:
                 raise GraphError(
                     f"a tensor that {self.describe()} needs to compute again was overwritten at "
-                    f"{memory.site}. Call backward before assigning, or assign to a clone()."
+                    f"{changes.site}. Call backward before assigning, or assign to a clone()."
                 )
         now = default_generator.get_state()
         default_generator.set_state(self.random)
@@ -303,4 +309,7 @@ def _boundary(outputs: Sequence[Tensor], before: int) -> tuple[Tensor, ...]:
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> Any:
+        if name == "functional":
+            # It is made of what stands here.
+            return importlib.import_module("tinygrad_rnn.autograd.functional")
         raise missing(__name__, name)

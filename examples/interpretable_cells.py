@@ -302,7 +302,8 @@ def properties_for(subject: Subject) -> dict[str, Property]:
             for name, of in {**PYTHON_SOURCE, **PROPERTIES}.items()
             if name != "inside an if-condition"
         }
-    return {**(C_SOURCE if "#include" in subject.text or name == shakespeare.HEADERS else PLAY), **PROPERTIES}
+    is_c = "#include" in subject.text or name == shakespeare.HEADERS
+    return {**(C_SOURCE if is_c else PLAY), **PROPERTIES}
 
 
 def beginning(text: str, name: str) -> int:

@@ -344,7 +344,8 @@ _DATA_MODULES = {
 # What PyTorch has as modules and this package as attributes, which `import` does not find.
 _ATTRIBUTES = {
     "use the attribute, as in torch.{name}.is_available(), or leave the import out": """cuda mps
-        xpu accelerator backends""",
+        xpu accelerator""",
+    "use the attribute, as in torch.backends.cudnn, or leave the import out": "backends",
 }
 
 _PLACES = {

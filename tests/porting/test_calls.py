@@ -55,14 +55,19 @@ F.softmax(x.float(), d, dtype=m.float64) | m.log_softmax(x.float(), dim=d, dtype
 x.permute(dims=(1, 0)) | m.div(x, p) | x.type(m.float64) | x.type(m.DoubleTensor)
 x.sum(axis=d) | m.sum(x, axis=d, keepdims=True) | x.mean(axis=d, keepdims=True) | x.max(axis=d)[0]
 m.max(x, axis=d, keepdims=True).values | x.std(axis=d, unbiased=False) | x.softmax(axis=d)
-m.cat([x, y], axis=d) | m.stack((x, y), axis=d) | x.cumsum(axis=d) | x.unsqueeze(axis=d).squeeze(axis=d)
+m.cat([x, y], axis=d) | m.stack((x, y), axis=d) | x.cumsum(axis=d)
+x.unsqueeze(axis=d).squeeze(axis=d)
 m.sum(input=x, dim=d) | m.sigmoid(input=x) | m.matmul(input=x, other=y.T) | m.mm(x, mat2=y.T)
 m.bmm(input=x[None], mat2=y.T[None]) | m.split(tensor=x, split_size_or_sections=k, dim=d)[0]
 m.where(condition=b, input=x, other=y) | m.dot(input=x[0], tensor=y[0]) | m.outer(x[0], vec2=y[0])
-m.addmm(x @ y.T, mat1=x, mat2=y.T) | x.addcmul(tensor1=x, tensor2=y) | m.topk(input=x, k=k, dim=d)[0]
-m.softmax(input=x, dim=d) | F.softmax(input=x, dim=d) | F.linear(input=x, weight=y) | m.sort(input=x)[0]
-F.pad(input=x, pad=(0, n)) | F.relu(x, inplace=False) | F.relu(x * 1, inplace=True) | F.elu(x + 0, 1.0, True)
-F.leaky_relu(x * 1, 0.1, inplace=True) | F.silu(x * 1, inplace=True) | m.cat([m.zeros(0).double(), x])
+m.addmm(x @ y.T, mat1=x, mat2=y.T) | x.addcmul(tensor1=x, tensor2=y)
+m.topk(input=x, k=k, dim=d)[0]
+m.softmax(input=x, dim=d) | F.softmax(input=x, dim=d) | F.linear(input=x, weight=y)
+m.sort(input=x)[0]
+F.pad(input=x, pad=(0, n)) | F.relu(x, inplace=False) | F.relu(x * 1, inplace=True)
+F.elu(x + 0, 1.0, True)
+F.leaky_relu(x * 1, 0.1, inplace=True) | F.silu(x * 1, inplace=True)
+m.cat([m.zeros(0).double(), x])
 F.hardtanh(x * 1, inplace=True) | F.dropout(x * 1, 0.0, True, True) | x[range(1)] | F.relu(input=x)
 F.mse_loss(x, y, size_average=False) | F.l1_loss(x, y, reduce=False) | x.scatter(d, w, value=2.0)
 F.dropout(x, 0.5, training=False) | F.dropout(x, p=0.0) | F.pad(x, (1, n), value=1.0)
@@ -71,9 +76,12 @@ F.dropout(x, 0.5, training=False) | F.dropout(x, p=0.0) | F.pad(x, (1, n), value
 CONSTANT = """
 m.div(x, 0.7, rounding_mode="floor") | i.div(2, rounding_mode="floor") | x.type(m.LongTensor)
 m.where(b)[0] | m.where(b)[1] | x.type() | i.type() | b.type() | x.type("torch.LongTensor")
-m.zeros_like(input=x) | m.bernoulli(input=m.ones(3)) | m.tril(input=x) | (1 in i) | (7 in i) | b.any(axis=d)
-x.argmax(axis=d) | m.argmax(x, axis=d, keepdims=True) | m.ones(2, 3).scatter_(1, m.tensor([[0]]), value=3)
-m.multinomial(input=m.tensor([0.0, 1.0]), num_samples=2, replacement=True) | x.new_full(size=(2,), fill_value=3.0)
+m.zeros_like(input=x) | m.bernoulli(input=m.ones(3)) | m.tril(input=x) | (1 in i) | (7 in i)
+b.any(axis=d)
+x.argmax(axis=d) | m.argmax(x, axis=d, keepdims=True)
+m.ones(2, 3).scatter_(1, m.tensor([[0]]), value=3)
+m.multinomial(input=m.tensor([0.0, 1.0]), num_samples=2, replacement=True)
+x.new_full(size=(2,), fill_value=3.0)
 m.zeros(size=(2, n)) | m.ones(size=(n,), dtype=m.long) | m.full(size=(n,), fill_value=1.5)
 m.full_like(x, fill_value=2) | m.randn(size=(2, n)) * 0 | m.rand(n, generator=None) * 0
 m.Tensor(2, n) * 0 | m.Tensor([1, n]) | m.Tensor() | m.Tensor([[1.5], [2]]) | m.LongTensor(2, n) * 0
@@ -88,7 +96,7 @@ x.new_zeros(2, 3) | x.new_ones((2, n))
 x.new_full((n,), 2.5) | x.new_tensor([1, 2]) | i.new_zeros(n) | x.new_zeros(n, dtype=m.long)
 x.new_empty(2, 0) | i.new_tensor([[1.0]]) | i.new_full((2,), n) | x.nelement() | x.element_size()
 x.ndimension() | m.greater(x, y) | x.less_equal(y) | m.not_equal(i, n) | i.eq(n)
-i.scatter(1, w, 1) | m.zeros(2, n, device="cpu")
+i.scatter(d, w, 1) | m.zeros(2, n, device="cpu")
 m.ones(n, dtype=m.float64, device=m.device("cpu")) | m.empty_like(x) * 0
 m.zeros(2, n).scatter_(1, m.tensor([[0], [n - 1]]), 1.0) | m.LongTensor([1, n])
 m.FloatTensor([1, 2]) | m.tensor([1.5], device="cpu") | m.arange(n, device="cpu")

@@ -1,4 +1,4 @@
-"""What changes in place while a graph is recorded: values and gradients are PyTorch's, or an error."""
+"""Changes in place while a graph is recorded: PyTorch's numbers and gradients, or an error."""
 
 import gc
 from typing import Any
@@ -122,6 +122,16 @@ def aliases(m: Any) -> list[Any]:
     return [h, k, before, x.grad]
 
 
+def methods(m: Any) -> list[Any]:
+    """Methods that overwrite."""
+    x = m.tensor([-1.0, 0.5, 2.0], dtype=m.float64, requires_grad=True)
+    y = x * 2
+    y.mul_(3).add_(x, alpha=0.5).clamp_(max=5.0).masked_fill_(m.tensor([True, False, False]), 2.0)
+    z = (x - 1).sub_(y).tanh_()
+    (y * z).sum().backward()
+    return [y, z, x.grad]
+
+
 def constants(m: Any) -> list[Any]:
     """A constant to which results are added."""
     x = m.tensor([1.0, 2.0], requires_grad=True)
@@ -155,7 +165,9 @@ def second_order(m: Any) -> list[Any]:
     return [g, x.grad]
 
 
-@pytest.mark.parametrize("function", [decoder, aliases, constants, activations, second_order])
+@pytest.mark.parametrize(
+    "function", [decoder, aliases, methods, constants, activations, second_order]
+)
 def test_programs(function: Any) -> None:
     """A program that changes tensors in place gets other numbers or gradients than in PyTorch."""
     assert_equal(function)

@@ -10,7 +10,6 @@ from typing import Any
 
 from tinygrad_rnn import nn
 from tinygrad_rnn.arguments import positive
-from tinygrad_rnn.context import no_grad
 from tinygrad_rnn.errors import ArgumentError
 from tinygrad_rnn.lm.arguments import number_of
 from tinygrad_rnn.lm.base import LanguageModel, State, require_ids
@@ -89,16 +88,8 @@ class RecurrentLanguageModel(LanguageModel):
             self.input_size, self.hidden_size, self.num_layers, dropout=self.dropout
         )
         if kind == "lstm":
-            self._set_forget_bias(layers)
+            nn.init.recurrent_(layers, None, None, None, forget_bias=self.forget_bias)
         return layers
-
-    def _set_forget_bias(self, layers: nn.Recurrent) -> None:
-        # The gates lie in the order i, f, g, o.
-        forget = slice(self.hidden_size, 2 * self.hidden_size)
-        with no_grad():
-            for cell in layers.cells():
-                cell.bias_ih[forget].fill_(self.forget_bias)
-                cell.bias_hh[forget].fill_(0.0)
 
     def initial_state(self, batch: int) -> State:
         """Return the state before the first symbol of `batch` rows, in the layers' form."""

@@ -1,0 +1,48 @@
+"""examples/run_all.py: the table of results, and where it stands."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.examples.conftest import EXAMPLES, load
+
+
+def test_the_table_on_the_page_is_what_the_runs_gave() -> None:
+    """A figure of the table was typed in, or the results are of other runs."""
+    run_all = load("run_all")
+    results = json.loads(run_all.KEPT.read_text(encoding="utf-8"))
+    assert len(results) > 5
+    assert run_all.table(results) in run_all.PAGE.read_text(encoding="utf-8")
+
+
+def test_every_task_is_an_example_with_such_options() -> None:
+    """A task names an example that is not there, or an option that it does not have."""
+    for task in load("run_all").TASKS:
+        name, *arguments = task.arguments
+        text = (EXAMPLES / f"{name}.py").read_text(encoding="utf-8")
+        for option in arguments:
+            if option.startswith("--"):
+                assert f'"{option}"' in text or "parser_of(" in text, (name, option)
+
+
+def test_a_run_is_kept_and_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What an example measured does not arrive in the table, or replaces other rows."""
+    run_all = load("run_all")
+    page, kept = tmp_path / "README.md", tmp_path / "examples.json"
+    page.write_text(f"before\n{run_all.BEGIN}\nold\n{run_all.END}\nafter\n", encoding="utf-8")
+    other: dict[str, Any] = {"command": "python x.py", "metrics": {"a": 0.5}, "seconds": 2.0}
+    kept.write_text(json.dumps({run_all.TASKS[1].title: other}), encoding="utf-8")
+    small = run_all.Task(run_all.TASKS[0].title, ("digits", "--epochs", "1", "--hidden", "16"))
+    monkeypatch.setattr(run_all, "TASKS", (small, run_all.TASKS[1]))
+    monkeypatch.setattr(run_all, "PAGE", page)
+    monkeypatch.setattr(run_all, "KEPT", kept)
+    assert run_all.main(["--only", "digits"]) == 0
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith("before\n")
+    assert text.endswith("after\n")
+    assert "old" not in text
+    assert "exact match" in text
+    assert "a 0.5" in text
+    assert run_all.main(["--data", str(tmp_path / "nowhere")]) == 2

@@ -60,6 +60,11 @@ TASKS = (
     ),
     Task("translation, dates", ("translation",), shown="exact match"),
     Task(
+        "… without attention",
+        ("translation", "--no-attention", "--hidden", "128", "--epochs", "30"),
+        shown="exact match",
+    ),
+    Task(
         "translation, Korean to English",
         ("translation", "--data", DATA, "--reverse", "--epochs", "25"),
         "tatoeba_kor_eng/kor.txt",

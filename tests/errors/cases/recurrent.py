@@ -11,6 +11,7 @@ from tinygrad_rnn.errors import (
     ArgumentError,
     DtypeError,
     OutOfRangeError,
+    RecordingError,
     ShapeError,
     UnsupportedError,
 )
@@ -208,6 +209,13 @@ PACKING = [
         lambda: rnn.pack_padded_sequence(np.ones((3, 2)), [3, 2]),
         DtypeError,
         ("Tensor", "ndarray"),
+    ),
+    Mistake(
+        "pack_padded_sequence",
+        "lengths in a tensor inside a compiled step",
+        lambda: tg.jit(rnn.pack_padded_sequence)(x(), tg.tensor([4, 2, 1])),
+        RecordingError,
+        ("tuple of integers", "lengths="),
     ),
     Mistake(
         "pad_packed_sequence",

@@ -16,7 +16,13 @@ from tinygrad_rnn.arguments import Array
 from tinygrad_rnn.compatibility import missing
 from tinygrad_rnn.creation import full, tensor
 from tinygrad_rnn.dtypes import int64
-from tinygrad_rnn.errors import ArgumentError, DtypeError, OutOfRangeError, ShapeError
+from tinygrad_rnn.errors import (
+    ArgumentError,
+    DtypeError,
+    OutOfRangeError,
+    RecordingError,
+    ShapeError,
+)
 from tinygrad_rnn.functions import cat, stack
 from tinygrad_rnn.tensor import Tensor
 
@@ -222,7 +228,13 @@ def _packed_rows(batch_sizes: Sequence[int], order: Any, batch: int) -> Array:
 
 
 def _whole_numbers(values: Any, name: str) -> tuple[int, ...]:
-    numbers = np.asarray(values.tolist() if isinstance(values, Tensor) else values)
+    try:
+        numbers = np.asarray(values.tolist() if isinstance(values, Tensor) else values)
+    except RecordingError as error:
+        raise RecordingError(
+            f"{error}. The shape of a packed sequence depends on {name}: pass a tuple of integers, "
+            "or leave the packing out and call the layer with lengths="
+        ) from None
     if numbers.ndim != 1 or (numbers.size and numbers.dtype.kind not in "iu"):
         raise DtypeError(
             f"{name} is a list of integers or an integer vector, not {numbers.dtype} of shape "

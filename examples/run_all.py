@@ -91,9 +91,9 @@ TASKS = (
         ),
         "tinyshakespeare/input.txt",
     ),
-    Task("cells of one's own", ("own_cells",)),
-    Task("vanishing gradients", ("vanishing_gradients",)),
-    Task("truncation", ("truncation",)),
+    Task("cells of one's own", ("own_cells",), shown="nats"),
+    Task("vanishing gradients", ("vanishing_gradients",), shown="factor|clip"),
+    Task("truncation", ("truncation",), shown="accuracy.*(20|guess)"),
 )
 
 

@@ -194,6 +194,8 @@ OPTIMIZERS: list[tuple[type, dict[str, Any]]] = [
     (optim.Adam, {}),
     (optim.Adam, {"betas": (0.5, 0.8), "eps": 1e-3, "weight_decay": 0.1, "amsgrad": True}),
     (optim.Adam, {"maximize": True}),
+    (optim.AdamW, {"weight_decay": 0.1}),
+    (optim.AdamW, {"betas": (0.5, 0.8), "amsgrad": True, "maximize": True}),
     (optim.RMSprop, {"alpha": 0.9}),
     (optim.RMSprop, {"momentum": 0.9, "centered": True, "weight_decay": 0.1}),
     (optim.RMSprop, {"centered": True, "maximize": True}),

@@ -86,7 +86,7 @@ TASKS = (
     Task(
         "counting, tiny-shakespeare",
         (
-            *("counting", "--data", DATA, "--epochs", "12", "--hidden", "256"),
+            *("counting", "--data", DATA, "--epochs", "30", "--hidden", "256"),
             *("--batch", "32", "--lr", "2e-3", "--dropout", "0.1"),
         ),
         "tinyshakespeare/input.txt",

@@ -55,8 +55,9 @@ def run(
     settings = {key: _plain(value) for key, value in vars(options).items() if key != "out"}
     if options.out is None:
         options.out = RUNS / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
-    begun = time.perf_counter()
-    try:
+
+    def work() -> int:
+        begun = time.perf_counter()
         if options.threads is not None:
             tg.set_num_threads(options.threads)
         tg.manual_seed(options.seed)
@@ -71,22 +72,27 @@ def run(
         }
         options.out.mkdir(parents=True, exist_ok=True)
         (options.out / RESULTS).write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-    except TinygradRnnError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        end = "Stopped early" if outcome.interrupted else "Done"
+        print(f"{end} in {seconds:.0f} s; everything is kept in {options.out}")
+        return 130 if outcome.interrupted else 0
+
+    return reported(work)
+
+
+def reported(work: Callable[[], int], stopped: str = "Stopped at once.") -> int:
+    """Do some work and return its exit code; a mistake is told in one line, with the code 2."""
+    try:
+        return work()
     except KeyboardInterrupt:
-        print("\nStopped at once.", file=sys.stderr)
+        print(f"\n{stopped}", file=sys.stderr)
         return 130
     except BrokenPipeError:
         # Whoever read our output has seen enough; Python would complain once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except OSError as error:
+    except (TinygradRnnError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    end = "Stopped early" if outcome.interrupted else "Done"
-    print(f"{end} in {seconds:.0f} s; everything is kept in {options.out}")
-    return 130 if outcome.interrupted else 0
 
 
 def picture(path: Path, draw: Callable[[Any], None], width: float = 8, height: float = 5) -> None:

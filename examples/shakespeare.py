@@ -23,10 +23,11 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from common import reported
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import lm
-from tinygrad_rnn.errors import DataError, TinygradRnnError
+from tinygrad_rnn.errors import DataError
 from tinygrad_rnn.text import LEVELS, Corpus, Vocabulary, embedded_text, find_text
 
 RUNS = Path("runs")
@@ -304,23 +305,13 @@ def add_training(parser: argparse.ArgumentParser) -> None:
 
 def main() -> int:
     options = options_of()
-    try:
+
+    def work() -> int:
         if options.threads is not None:
             tg.set_num_threads(options.threads)
         return int(options.command(options))
-    except TinygradRnnError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nStopped at once; the last checkpoint is whole.", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        # Whoever read our output has seen enough; Python would complain once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except OSError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+
+    return reported(work, "Stopped at once; the last checkpoint is whole.")
 
 
 if __name__ == "__main__":

@@ -20,9 +20,10 @@ from pathlib import Path
 
 import numpy as np
 import shakespeare
+from common import reported
 
 from tinygrad_rnn import lm
-from tinygrad_rnn.errors import DataError, TinygradRnnError
+from tinygrad_rnn.errors import DataError
 from tinygrad_rnn.text import find_text
 
 LONGEST = 600
@@ -114,14 +115,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     made.add_argument("runs", type=Path, nargs="+", help="folders or checkpoints of models")
 
     options = parser.parse_args(arguments)
-    try:
-        return int(options.command(options))
-    except (TinygradRnnError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nStopped.", file=sys.stderr)
-        return 130
+    return reported(lambda: options.command(options))
 
 
 if __name__ == "__main__":

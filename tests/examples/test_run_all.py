@@ -17,6 +17,19 @@ def test_the_table_on_the_page_is_what_the_runs_gave() -> None:
     assert run_all.table(results) in run_all.PAGE.read_text(encoding="utf-8")
 
 
+def test_the_order_of_models_that_the_page_states_is_that_of_the_runs() -> None:
+    """The page says of n-grams, windows and recurrent networks what the results do not."""
+    results = json.loads(load("run_all").KEPT.read_text(encoding="utf-8"))
+    metrics = results["counting, tiny-shakespeare"]["metrics"]
+    found = {name.removesuffix(": perplexity"): value for name, value in metrics.items()}
+    counted = {n: found[f"{n}-gram, Kneser-Ney"] for n in range(1, 8)}
+    added = {int(name[0]): value for name, value in found.items() if ", add" in name}
+    assert min(added, key=added.__getitem__) == 4
+    assert min(counted, key=counted.__getitem__) == 6
+    assert found["GRU"] < counted[6] < found["RNN"] < found["window of 8"]
+    assert abs(found["LSTM"] / counted[6] - 1.0) < 0.005
+
+
 def test_every_task_is_an_example_with_such_options() -> None:
     """A task names an example that is not there, or an option that it does not have."""
     for task in load("run_all").TASKS:

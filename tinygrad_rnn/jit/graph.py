@@ -7,12 +7,15 @@ row. Nothing here knows a primitive of the tape or a kernel.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from tinygrad_rnn.arguments import Array, Shape
 from tinygrad_rnn.jit.tape import Entry
+
+_numbers = itertools.count()
 
 
 class Buffer:
@@ -25,6 +28,8 @@ class Buffer:
         writers: the operations that write it.
         place: where it lies, if inside another buffer; None where it has memory of its own.
         overwrites: whether it is there in place of what was there before, not as a part of it.
+        number: larger than that of every buffer made before. Whoever wants an order of buffers goes
+            by it: one by address would differ from run to run, and sums with it.
     """
 
     __slots__ = (
@@ -48,7 +53,7 @@ class Buffer:
         self.writers: list[Op] = []
         self.place: View | None = None
         self.overwrites = False
-        self.number = -1
+        self.number = next(_numbers)
 
     @property
     def size(self) -> int:
@@ -169,18 +174,6 @@ class Graph:
         self.checks: list[Any] = []
         # The view of each value of the tape, before the passes.
         self.kept: dict[int, View] = {}
-
-    def buffers(self) -> list[Buffer]:
-        """Every buffer that an operation or a sink uses, numbered anew."""
-        found: dict[int, Buffer] = {}
-        views = [view for op in self.ops for view in (*op.reads(), *op.outputs)]
-        for view in (*views, *(sink.view for sink in self.sinks)):
-            buffer: Buffer | None = view.buffer
-            while buffer is not None and id(buffer) not in found:
-                buffer.number = len(found)
-                found[id(buffer)] = buffer
-                buffer = None if buffer.place is None else buffer.place.buffer
-        return list(found.values())
 
 
 # ---------------------------------------------------------------------- layouts

@@ -95,7 +95,7 @@ def _merge(graph: Graph, members: list[Op]) -> None:
 
 def _place(view: object) -> tuple[int, int]:
     assert isinstance(view, View)
-    return (id(view.buffer), view.offset)
+    return (view.buffer.number, view.offset)
 
 
 def _one_behind_the_other(views: list[View]) -> View | None:

@@ -176,8 +176,8 @@ def _rank(view: View, places: _Places) -> tuple[int, int]:
 
 
 def _spot(view: View) -> tuple[int, int]:
-    found = located(view)
-    return (id(view.buffer), view.offset) if found is None else (id(found.buffer), found.offset)
+    found = located(view) or view
+    return found.buffer.number, found.offset
 
 
 def _line_up(views: Sequence[View], places: _Places) -> None:
@@ -269,7 +269,7 @@ def _stacked(view: View, count: int, step: int) -> View:
 def _stacks(views: Sequence[View]) -> list[View]:
     """Views of one layout at equal distances, as few with an axis in front."""
     found = [located(view) or view for view in views]
-    found.sort(key=lambda view: (id(view.buffer), view.offset))
+    found.sort(key=lambda view: (view.buffer.number, view.offset))
     stacks: list[View] = []
     for view in found:
         if stacks:

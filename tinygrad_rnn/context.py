@@ -71,9 +71,12 @@ state = _State()
 
 
 class _Settings:
-    """Counts changes to plain settings of modules and optimizers, which recordings depend on."""
+    """Counts changes that recordings depend on, so that looking for one is one comparison."""
 
+    # Of plain settings of modules and optimizers.
     version = 0
+    # Of the array that a tensor is made of.
+    arrays = 0
 
 
 settings = _Settings()

@@ -198,6 +198,12 @@ def wrap(
     return tensor
 
 
+def replace_array(tensor: Tensor, array: Array) -> None:
+    """Let a tensor be made of another array from now on."""
+    tensor._array = array
+    settings.arrays += 1
+
+
 def _leaf(array: Array) -> Tensor:
     """Make a constant tensor of an array that nobody else holds."""
     tensor = wrap(array)
@@ -759,7 +765,8 @@ class Tensor(InPlace):
             )
         old = wrap(self._array, self._node, self._slot)
         result = self._fitting(function(old))
-        self._array, self._node, self._slot = result._array, result._node, result._slot
+        self._node, self._slot = result._node, result._slot
+        replace_array(self, result._array)
         self._requires_grad = result._requires_grad
         edge = engine.Edge(old._node, old._slot, old.shape, old.dtype)
         before = (edge, None if self._memory is None else self._memory.before)

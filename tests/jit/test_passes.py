@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 import tinygrad_rnn as tg
-from tests.jit.tools import assert_agree, copies, gradients, integers
+from tests.jit.tools import assert_agree, copies, gradients, integers, normal
 from tinygrad_rnn import nn, optim
 from tinygrad_rnn.jit import jit
 from tinygrad_rnn.jit.passes import NAMES
@@ -85,6 +86,75 @@ def test_memory_is_used_again() -> None:
     _, other = trained(lambda body: jit(body, off={"reuse"}))
     assert step.program.arena_size < step.program.unshared_size
     assert other.program.arena_size == other.program.unshared_size
+
+
+def vectors(dtype: Any) -> tuple[list[tg.Tensor], Callable[..., Any]]:
+    """A network as lecture notes write it, W x for a vector x, and a step of it."""
+    weights = [normal(*shape, seed=i).to(dtype) for i, shape in enumerate(((5, 3), (5, 5), (5,)))]
+    for weight in weights:
+        weight.requires_grad_()
+    W_x, W_h, b = weights
+
+    def body(inputs: tg.Tensor) -> Any:
+        h = tg.zeros(5, dtype=dtype)
+        outputs = []
+        for x in inputs:
+            h = (W_x @ x + W_h @ h + b).tanh()
+            outputs.append((h * b).sum())
+        return tg.grad(tg.stack(outputs).sum(), weights)
+
+    return weights, body
+
+
+def test_a_cell_on_vectors_is_planned_as_one_on_rows() -> None:
+    """W x moves weights about, takes a product a step for all inputs, or one for each gradient."""
+    _, body = vectors(tg.float64)
+    step = jit(body)
+    inputs = normal(6, 3)
+    for seed in range(2):
+        assert_agree(step(inputs + seed), body(inputs + seed))
+    count = Counter(call.name for call in step.program.calls)
+    assert count["product 6×3×5"] == 1  # all inputs by W_x
+    assert count["product 3×6×5"] == 1  # the gradient of W_x
+    assert count["product 5×5×5"] == 1  # the gradient of W_h, but for what h_0 = 0 adds
+    assert sum(count[name] for name in count if name.startswith("product")) == 6 + 5 + 4
+    assert not any("pack" in name for name in count)
+    assert count["copy"] == 0
+
+
+STACKS: dict[str, tuple[int, Callable[..., Any]]] = {
+    # How many steps of element-wise work remain, and what is computed.
+    "of reductions": (1, lambda xs, b: tg.stack([x.sum().tanh() for x in xs])),
+    "with a common term": (1, lambda xs, b: tg.stack([x * b for x in xs[0].unbind(0)])),
+    "of slices": (1, lambda xs, b: tg.stack([x.exp() for x in xs[0].unbind(0)])),
+    "of arguments": (4, lambda xs, b: tg.stack([x.exp() for x in xs])),
+    "of two in turn": (1, lambda xs, b: tg.stack([x.sum(0).exp() * b for x in xs])),
+    "of different operations": (2, lambda xs, b: tg.stack([xs[0].sum().tanh(), xs[1].sum().exp()])),
+    "that are read elsewhere": (
+        3,
+        lambda xs, b: tg.stack([x.exp() for x in xs[0].unbind(0)[:2]]) + xs[0][0].exp(),
+    ),
+    "side by side": (4, lambda xs, b: tg.cat([x.exp() for x in xs], 1)),
+    "of nothing": (0, lambda xs, b: tg.stack([x[:0].exp() for x in xs])),
+    "of unlike sizes": (2, lambda xs, b: tg.cat([xs[0][:1].exp(), xs[1].exp()])),
+}
+
+
+@pytest.mark.parametrize("name", STACKS)
+def test_what_is_only_stacked_is_computed_at_once(name: str) -> None:
+    """Parts of a stack are computed one by one, or come out in the wrong place."""
+    kernels, stacked = STACKS[name]
+    xs = [normal(2, 3, seed=i) for i in range(4)]
+    b = normal(3, seed=9)
+
+    def body(*arguments: tg.Tensor) -> Any:
+        return stacked(arguments[:-1], arguments[-1])
+
+    step = jit(body)
+    for _ in range(2):
+        assert_agree(step(*xs, b), body(*xs, b), 1e-14)
+    maps = [call for call in step.program.calls if call.op.kind == "fused"]
+    assert len(maps) == kernels
 
 
 COUNT = """

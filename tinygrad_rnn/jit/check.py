@@ -19,7 +19,7 @@ from tinygrad_rnn.jit.interpret import interpret
 from tinygrad_rnn.jit.passes import NAMES
 from tinygrad_rnn.jit.program import Program
 from tinygrad_rnn.jit.recorder import Recorder, require_no_new_nan
-from tinygrad_rnn.jit.replay import Replay
+from tinygrad_rnn.jit.replay import Captured, Replay
 from tinygrad_rnn.jit.signature import Builder, array_of
 from tinygrad_rnn.jit.tape import Entry, Reference, Tape
 from tinygrad_rnn.tensor import Tensor
@@ -42,12 +42,12 @@ class Checked(Replay):
         self._plain = Program(tape, NAMES)
         self._needed = _needed(tape)
 
-    def _run(self, leaves: Sequence[Any]) -> Any:
+    def _run(self, leaves: Sequence[Any], stale: Sequence[Captured]) -> Any:
         overwritten = [self._gradient(slot, leaves) for slot in self._written_gradients]
         expected = interpret(self.tape, leaves, require_no_new_nan)
         self._run_plain(expected)
         self._require_equal(self._inside, expected)
-        tensors, result = super()._run(leaves)
+        tensors, result = super()._run(leaves, stale)
         found = self._left_behind(leaves, overwritten)
         found.update(
             (number, x._array) for number, x in zip(self.tape.results, tensors, strict=True)

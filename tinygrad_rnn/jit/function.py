@@ -16,7 +16,7 @@ from tinygrad_rnn.jit.check import Checked
 from tinygrad_rnn.jit.passes import check_names
 from tinygrad_rnn.jit.program import Program
 from tinygrad_rnn.jit.recorder import Recorder
-from tinygrad_rnn.jit.replay import Replay
+from tinygrad_rnn.jit.replay import Captured, Replay
 from tinygrad_rnn.jit.signature import aliases, flatten, objects, result_builder, with_tensors
 from tinygrad_rnn.jit.tape import Tape
 from tinygrad_rnn.nn.module import Module
@@ -51,24 +51,28 @@ class JitFunction:
         if latest is not None and not kwargs:
             # Mostly a call is like the one before, which is quicker to see than to look up.
             leaves: list[Any] = []
-            if latest.like(args, leaves) and latest.fits(leaves):
-                return latest(leaves)
+            stale = latest.fits(leaves) if latest.like(args, leaves) else None
+            if stale is not None:
+                return latest(leaves, stale)
         leaves = []
         structure = flatten((args, kwargs), leaves) if kwargs else flatten(args, leaves)
         key = (structure, aliases(leaves), state.grad_enabled, get_default_dtype())
-        recording = self._fitting(key, leaves)
-        if recording is None:
+        fitting = self._fitting(key, leaves)
+        if fitting is None:
             with self._lock:
                 # Another thread may have recorded it meanwhile.
-                recording = self._fitting(key, leaves)
-                if recording is None:
+                fitting = self._fitting(key, leaves)
+                if fitting is None:
                     return self._record(key, args, kwargs)
-        self._last = recording
-        return recording(leaves)
+        self._last, stale = fitting
+        return self._last(leaves, stale)
 
-    def _fitting(self, key: Any, leaves: Sequence[Any]) -> Replay | None:
-        several = list(self._recordings.get(key, ()))
-        return next((recording for recording in several if recording.fits(leaves)), None)
+    def _fitting(self, key: Any, leaves: Sequence[Any]) -> tuple[Replay, list[Captured]] | None:
+        for recording in list(self._recordings.get(key, ())):
+            stale = recording.fits(leaves)
+            if stale is not None:
+                return recording, stale
+        return None
 
     def _record(self, key: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         begun = time.perf_counter()

@@ -12,7 +12,7 @@ import numpy as np
 
 from tinygrad_rnn import engine
 from tinygrad_rnn.arguments import Array
-from tinygrad_rnn.context import caller, state
+from tinygrad_rnn.context import caller, settings, state
 from tinygrad_rnn.dtypes import get_default_dtype
 from tinygrad_rnn.errors import ShapeError
 from tinygrad_rnn.jit.guards import Guards
@@ -24,6 +24,10 @@ from tinygrad_rnn.jit.tape import Gradient, Tape, Value
 from tinygrad_rnn.tensor import Changes, Tensor, wrap
 
 _KEYS = 2**64
+
+
+# A slot, the tensor whose numbers it shows, and the shape and type that they had.
+Captured = tuple[int, Tensor, tuple[int, ...], Any]
 
 
 class _Pool:
@@ -86,7 +90,7 @@ class Replay:
         # Slots of the program by what fills them: arguments by place, captured tensors with the
         # shape and type they had, gradients that were there before, arrays to hand out.
         self._arguments: list[tuple[int, int]] = []
-        self._captured: list[tuple[int, Tensor, tuple[int, ...], Any]] = []
+        self._captured: list[Captured] = []
         self._old_gradients: list[tuple[int, Gradient]] = []
         self._outputs: list[tuple[int, int, _Pool]] = []
         written = {root for root, _ in tape.writes}
@@ -109,6 +113,8 @@ class Replay:
                 shape, dtype = value.tensor._array.shape, value.tensor._array.dtype
                 self._captured.append((slot, value.tensor, shape, dtype))
         self._bound: list[Array | None] = [None] * len(self.program.sources)
+        # When all captured tensors were found to be bound, by the count of `settings.arrays`.
+        self._bound_at = -1
         # Results without elements are never touched by a kernel, and the same for every call.
         written_out = {number for _, number, _ in self._outputs}
         self._handed_out: list[Any] = [
@@ -123,13 +129,18 @@ class Replay:
         ]
         gradient_at = {sink.number: i for i, sink in enumerate(sinks) if sink.kind == "gradient"}
         self._reads = [slot for slot in tape.gradients if slot.read]
-        self._sets: list[tuple[Tensor | None, int, int]] = []
+        # Whose gradient a step leaves behind, tensors from outside or arguments by place, and which
+        # sink it is; -1 where there is none afterwards.
+        self._gradients_outside: list[tuple[Tensor, int]] = []
+        self._gradients_of_arguments: list[tuple[int, int]] = []
         for gradient in tape.gradients:
             if gradient.written:
                 value = values[gradient.owner]
-                owner = None if value.place >= 0 else value.tensor
                 number = gradient_at.get(gradient.owner, -1)
-                self._sets.append((owner, value.place, number))
+                if value.place >= 0:
+                    self._gradients_of_arguments.append((value.place, number))
+                elif value.tensor is not None:
+                    self._gradients_outside.append((value.tensor, number))
         self._changes: list[Changes] = []
         self._written_arguments: list[int] = []
         self._written_gradients: list[Gradient] = []
@@ -161,24 +172,33 @@ class Replay:
             and aliases(leaves) == self._aliases
         )
 
-    def fits(self, leaves: Sequence[Any]) -> bool:
-        """Whether everything that the recording depends on is as it was then."""
+    def fits(self, leaves: Sequence[Any]) -> list[Captured] | None:
+        """Whether everything that the recording depends on is as it was then: if not, None.
+
+        Returns those that have other memory by now, to be bound before the program runs.
+        """
         for slot in self._reads:
             if (self._gradient(slot, leaves) is None) != (slot.before is None):
-                return False
+                return None
         for place, tensor in self._fixed:
             if leaves[place] is not tensor:
-                return False
-        bound = self._bound
-        for slot_number, tensor, shape, dtype in self._captured:
-            array = tensor._array
-            if array is not bound[slot_number] and (
-                array.shape != shape
-                or array.dtype != dtype
-                or any(array_of(leaf) is array for leaf in leaves)
-            ):
-                return False
-        return not self._meets_outside(leaves) and self.guards.hold()
+                return None
+        stale: list[Captured] = []
+        version = settings.arrays
+        if version != self._bound_at:
+            bound = self._bound
+            stale = [entry for entry in self._captured if entry[1]._array is not bound[entry[0]]]
+            for _, tensor, shape, dtype in stale:
+                array = tensor._array
+                if (
+                    array.shape != shape
+                    or array.dtype != dtype
+                    or any(array_of(leaf) is array for leaf in leaves)
+                ):
+                    return None
+            if not stale:
+                self._bound_at = version
+        return stale if not self._meets_outside(leaves) and self.guards.hold() else None
 
     def _look_outside(self) -> None:
         """Note which arrays are known from outside, and whose memory is written there."""
@@ -191,10 +211,10 @@ class Replay:
 
     def _meets_outside(self, leaves: Sequence[Any]) -> bool:
         """Whether an argument is, or shares memory with, what the recording takes for another."""
-        fixed = self._fixed
+        outside = self._outside
         for place, leaf in enumerate(leaves):
             array = leaf if type(leaf) is np.ndarray else leaf._array
-            if id(array) in self._outside and not any(place == other for other, _ in fixed):
+            if id(array) in outside and not any(place == other for other, _ in self._fixed):
                 return True
             if array.base is not None:
                 written = self._written_memory.get(id(_owner_of(array)), ())
@@ -215,12 +235,12 @@ class Replay:
 
     # ------------------------------------------------------------------ running
 
-    def __call__(self, leaves: Sequence[Any]) -> Any:
-        """Run with these arguments, and return what the step returns."""
+    def __call__(self, leaves: Sequence[Any], stale: Sequence[Captured]) -> Any:
+        """Run with these arguments, after binding what is stale; return what the step returns."""
         with self._lock:
-            return self._run(leaves)
+            return self._run(leaves, stale)
 
-    def _run(self, leaves: Sequence[Any]) -> Any:
+    def _run(self, leaves: Sequence[Any], stale: Sequence[Captured]) -> Any:
         bound = self._bound
         program = self.program
         bases = program.bases
@@ -230,12 +250,9 @@ class Replay:
             array = leaf if type(leaf) is np.ndarray else leaf._array
             if array is not bound[slot]:
                 self._bind(slot, array, copies)
-        moved = False
-        for slot, tensor, _, _ in self._captured:
-            if tensor._array is not bound[slot]:
-                self._bind(slot, tensor._array, copies)
-                moved = True
-        if moved:
+        for slot, tensor, _, _ in stale:
+            self._bind(slot, tensor._array, copies)
+        if stale:
             self._look_outside()
         for slot, gradient in self._old_gradients:
             held = self._gradient(gradient, leaves)
@@ -249,8 +266,7 @@ class Replay:
                     break
             else:
                 pair = pool.another()
-            arrays[number] = pair[0]
-            bases[slot] = pair[1]
+            arrays[number], bases[slot] = pair
             if self._shows_arrays:
                 program.arrays[slot] = pair[0]
         program.has_moved()
@@ -300,15 +316,22 @@ class Replay:
             for (generator, read), begun in zip(generators, self.tape.begins(), strict=True):
                 generator.set_state({**begun, "counter": begun["counter"] + read})
         if self._changes or self._written_arguments or self._written_gradients:
-            written = [leaves[place] for place in self._written_arguments]
-            written += [self._gradient(slot, leaves) for slot in self._written_gradients]
-            arguments = [x._shared_memory().changes for x in written if isinstance(x, Tensor)]
+            every = self._changes
+            if self._written_arguments or self._written_gradients:
+                written = [leaves[place] for place in self._written_arguments]
+                written += [self._gradient(slot, leaves) for slot in self._written_gradients]
+                every = every + [
+                    x._shared_memory().changes for x in written if isinstance(x, Tensor)
+                ]
             moment = engine.now()
-            for changes in (*self._changes, *arguments):
+            site = self._site
+            for changes in every:
                 changes.mutated_at = moment
-                changes.site = self._site
-        for owner, place, number in self._sets:
-            tensor = leaves[place] if owner is None else owner
-            if isinstance(tensor, Tensor):
-                tensor._requires_grad = True
-                tensor._grad = None if number < 0 else wrap(arrays[number])
+                changes.site = site
+        for tensor, number in self._gradients_outside:
+            tensor._requires_grad = True
+            tensor._grad = None if number < 0 else wrap(arrays[number])
+        for place, number in self._gradients_of_arguments:
+            if isinstance(leaves[place], Tensor):
+                leaves[place]._requires_grad = True
+                leaves[place]._grad = None if number < 0 else wrap(arrays[number])

@@ -81,14 +81,16 @@ def matcher(structure: Any) -> Callable[[Any, list[Any]], bool]:
     if issubclass(kind, np.generic):
         (digits,) = parts
         return lambda value, leaves: type(value) is kind and value.tobytes() == digits
+    if all(isinstance(part, tuple) and part[0] is Tensor for part in parts):
+        return _tensors_matcher(kind, [part[1:] for part in parts])
     inner = [matcher(part) for part in parts]
     count = len(inner)
 
     def match_sequence(value: Any, leaves: list[Any]) -> bool:
         if type(value) is not kind or len(value) != count:
             return False
-        for match, x in zip(inner, value, strict=True):  # noqa: SIM110 - a generator costs more
-            if not match(x, leaves):
+        for i, match in enumerate(inner):  # noqa: SIM110 - a generator costs more, and so does zip
+            if not match(value[i], leaves):
                 return False
         return True
 
@@ -96,12 +98,26 @@ def matcher(structure: Any) -> Callable[[Any, list[Any]], bool]:
 
 
 def _tensor_matcher(shape: Any, dtype: Any, requires_grad: bool) -> Callable[..., bool]:
-    def match(value: Any, leaves: list[Any]) -> bool:
-        if not isinstance(value, Tensor) or value._requires_grad is not requires_grad:
+    matches = _tensors_matcher(tuple, [(shape, dtype, requires_grad)])
+    return lambda value, leaves: matches((value,), leaves)
+
+
+def _tensors_matcher(kind: Any, wanted: Sequence[tuple[Any, Any, bool]]) -> Callable[..., bool]:
+    """Of a sequence of nothing but tensors, which most steps take."""
+    count = len(wanted)
+
+    def match(values: Any, leaves: list[Any]) -> bool:
+        if type(values) is not kind or len(values) != count:
             return False
-        leaves.append(value)
-        array = value._array
-        return bool(array.shape == shape and array.dtype == dtype)
+        for i, (shape, dtype, requires_grad) in enumerate(wanted):
+            value = values[i]
+            if not isinstance(value, Tensor) or value._requires_grad is not requires_grad:
+                return False
+            array = value._array
+            if array.shape != shape or (array.dtype is not dtype and array.dtype != dtype):
+                return False
+        leaves += values
+        return True
 
     return match
 
@@ -141,11 +157,14 @@ class Thing:
 
 
 def aliases(leaves: Sequence[Any]) -> tuple[int, ...]:
-    """For each leaf, the first that has the same array."""
+    """For each leaf, the first that has the same array; nothing if every leaf has its own."""
     if len(leaves) < 2:
         return ()
+    numbers = [id(x._array if isinstance(x, Tensor) else x) for x in leaves]
+    if len(set(numbers)) == len(numbers):
+        return ()
     first: dict[int, int] = {}
-    return tuple([first.setdefault(id(array_of(x)), i) for i, x in enumerate(leaves)])
+    return tuple([first.setdefault(number, i) for i, number in enumerate(numbers)])
 
 
 def array_of(leaf: Any) -> Array:

@@ -12,10 +12,9 @@ the last place; converted to powers and rounded to the element type.
 import functools
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numba.np.ufunc._internal import fromfunc
 
 from tinygrad_rnn.kernels import threads
 from tinygrad_rnn.kernels.cache import Kernel, kernel
@@ -33,9 +32,9 @@ from tinygrad_rnn.kernels.simd import (
     stack_words,
     types,
 )
+from tinygrad_rnn.kernels.ufuncs import REALS, ByType, as_ufunc
 
 SIDE_BY_SIDE = 2  # vectors that go through the chain of operations together, to hide its latency
-NO_IDENTITY = -1  # as NumPy says that a ufunc has none
 THREADED_ELEMENTS = 32_768  # below this a second thread costs more than it saves
 
 # log 2 in two parts, the first with enough zeros at its end that its whole multiples are exact.
@@ -315,11 +314,7 @@ def map_task(name: str, real: str) -> Kernel:
 
 @functools.cache
 def _ufunc(name: str, real: str) -> Any:
-    """The function as a NumPy ufunc, whose call costs a quarter of a call into compiled code.
-
-    NumPy's error state applies: unused lanes may raise floating-point flags, so callers turn the
-    warnings off, as every operation on tensors does.
-    """
+    """The function as NumPy's kind of function."""
     itemsize = np.dtype(real).itemsize
     apply = _applier(name, real)
 
@@ -334,10 +329,7 @@ def _ufunc(name: str, real: str) -> Any:
             for i in range(count):
                 apply(places[0] + i * steps[0], places[1] + i * steps[1], 1)
 
-    number = np.dtype(real).num
-    loops, kinds, extra = [inner_loop.address], [[number, number]], [0]
-    document = EMITTERS[name].__doc__
-    return fromfunc(name, document, loops, kinds, 1, 1, extra, (inner_loop,), NO_IDENTITY)
+    return as_ufunc(name, EMITTERS[name].__doc__, inner_loop, real, 1)
 
 
 @functools.cache
@@ -361,82 +353,42 @@ def _entry(real: str) -> Any:
     return elementwise_entry.compiled
 
 
-class _Large(dict[str, Any]):
-    """Python functions `(x, out)` on contiguous arrays, on all threads, by the type's character."""
+def _function(name: str, document: str) -> Callable[[Array], Array]:
+    """What Python calls: a new C-contiguous array of x's shape and type."""
+    small = ByType(functools.partial(_ufunc, name))
 
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        self._name = name
+    def call(x: Array) -> Array:
+        if x.size < THREADED_ELEMENTS and x.ndim and x.flags.c_contiguous:
+            result: Array = small[x.dtype.char](x)
+            return result
+        source = x if x.flags.c_contiguous else np.array(x, order="C")
+        if x.size < THREADED_ELEMENTS:
+            # NumPy makes a scalar of what has no axes.
+            return np.asarray(small[x.dtype.char](source))
+        real = REALS[x.dtype.char]
+        out = np.empty(x.shape, x.dtype)
+        threads.run(_entry(real), source.ravel(), out.ravel(), map_task(name, real).address)
+        return out
 
-    def __missing__(self, character: str) -> Any:
-        real = _REALS[character]
-        entry, task = _entry(real), map_task(self._name, real).address
-
-        def call(x: Array, out: Array) -> None:
-            threads.run(entry, x.ravel(), out.ravel(), task)
-
-        self[character] = call
-        return call
-
-
-class _Small(dict[str, Any]):
-    """Python functions of a contiguous array, on this thread, by the type's character."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        self._name = name
-
-    def __missing__(self, character: str) -> Any:
-        self[character] = call = _ufunc(self._name, _REALS[character])
-        return call
+    call.__name__ = call.__qualname__ = name
+    call.__doc__ = document
+    return call
 
 
-class _Function(NamedTuple):
-    """What a function runs on arrays on either side of `THREADED_ELEMENTS`."""
-
-    small: _Small
-    large: _Large
-
-
-def _function(name: str) -> _Function:
-    return _Function(_Small(name), _Large(name))
-
-
-def _apply(function: _Function, x: Array) -> Array:
-    source = x if x.flags.c_contiguous else np.array(x, order="C")
-    if x.size < THREADED_ELEMENTS:
-        # A ufunc of an array without axes is a scalar.
-        return np.asarray(function.small[x.dtype.char](source))
-    out = np.empty(x.shape, x.dtype)
-    function.large[x.dtype.char](source, out)
-    return out
-
-
-_REALS = {"f": "float32", "d": "float64"}
-_EXP = _function("exp")
-_TANH = _function("tanh")
-_SIGMOID = _function("sigmoid")
-_ERF = _function("erf")
-
-
-def exp(x: Array) -> Array:
+exp = _function(
+    "exp",
     """exp(x) of every element, as a new C-contiguous array of x's shape and type.
 
     Within 4 units in the last place; denormal results are gradual, overflow gives infinity.
-    """
-    return _apply(_EXP, x)
-
-
-def tanh(x: Array) -> Array:
-    """tanh(x) of every element: within 4 units in the last place, odd, ±1 at the ends."""
-    return _apply(_TANH, x)
-
-
-def sigmoid(x: Array) -> Array:
-    """σ(x) = 1/(1 + exp(−x)) of every element, within 4 units in the last place at both ends."""
-    return _apply(_SIGMOID, x)
-
-
-def erf(x: Array) -> Array:
-    """The error function 2/√π ∫₀ˣ exp(−t²) dt of every element: odd, ±1 at the ends."""
-    return _apply(_ERF, x)
+    """,
+)
+tanh = _function(
+    "tanh", "tanh(x) of every element: within 4 units in the last place, odd, ±1 at the ends."
+)
+sigmoid = _function(
+    "sigmoid",
+    "σ(x) = 1/(1 + exp(−x)) of every element, within 4 units in the last place at both ends.",
+)
+erf = _function(
+    "erf", "The error function 2/√π ∫₀ˣ exp(−t²) dt of every element: odd, ±1 at the ends."
+)

@@ -2,7 +2,8 @@
 
 The bits of C[i, j] are those of one chain of fused multiply-adds over k = 0 … K−1, whatever the
 shapes, strides and threads; nothing here may split that chain other than by storing its value and
-taking it up again. Strides are in bytes throughout.
+taking it up again. The exception is a single row times a B whose unit stride runs along K, which is
+bound by reading B: there each lane of a vector has a chain. Strides are in bytes throughout.
 """
 
 import functools
@@ -27,23 +28,27 @@ from tinygrad_rnn.kernels.simd import (
 )
 from tinygrad_rnn.kernels.tile import (
     PANEL_VECTORS,
-    ROW_GROUPS,
     block_bits,
     copy_lines,
+    dots_at_once,
     panels_at_once,
-    run_row,
+    run_dots,
     run_streamed_row,
     run_tile,
     tallest,
     transpose_strip,
 )
+from tinygrad_rnn.kernels.ufuncs import ByType, as_ufunc
 
 DEPTH_BLOCK = 512  # k taken at a time: a panel of B then stays in the nearest caches
 UNPACKED_ROWS = 14  # up to this many rows, a row-major B is read where it lies
 # Multiplications, some 60 microseconds of them, below which a second thread does not pay: it saves
 # little beside the call, and where another program has its CPU, the join waits for a time slice.
 THREADED_PRODUCTS = 8_000_000
+# Elements of B from which on reading it takes that long, however few the rows.
+THREADED_MATRIX = 1 << 19
 ALIGNMENT = 64
+TINY_PRODUCTS = 128  # multiplications that take less time than setting up a tile
 TRANSPOSED_ROWS = 16  # at a time, a cache line of the target in float32
 
 # The words of a task's argument block, all 64-bit integers.
@@ -140,50 +145,40 @@ def _single_row(real: str) -> Any:
     """Compiled code for one row times a B whose unit stride runs along K."""
     dtype = np.dtype(real).type
     itemsize = np.dtype(real).itemsize
-    block_rows = block_bits() // (8 * itemsize)
-    block_depth = 16 // itemsize
+    group = dots_at_once(real)
 
     @inner(real)
-    def chains(k, depth, a, b, b_column, columns, c):  # type: ignore[no-untyped-def]
-        """Go on from step k with the chains held in c, one column after the other."""
-        values = pointer_at(a, dtype)
-        results = pointer_at(c, dtype)
-        for j in range(columns):
-            column = pointer_at(b + j * b_column, dtype)
-            total = results[j]
-            for step in range(k, depth):
-                total = multiply_add(values[step], column[step], total)
-            results[j] = total
-
-    @inner(real)
-    def single_row(depth, a, b, b_column, columns, c):  # type: ignore[no-untyped-def]
-        if columns < block_rows:
-            results = pointer_at(c, dtype)
-            for j in range(columns):
-                results[j] = dtype(0)
-            chains(0, depth, a, b, b_column, columns, c)
-            return
-        whole = depth - depth % block_depth
-        j = 0
-        while j < columns:
-            narrow = j + ROW_GROUPS * block_rows > columns
-            number = block_rows if narrow else ROW_GROUPS * block_rows
-            # The last block overlaps the one before: the same chains give the same bits again.
-            j = min(j, columns - number)
-            first = b + j * b_column
-            results = c + j * itemsize
-            run_row(
-                narrow,
-                whole,
-                pointer_at(a, dtype),
-                pointer_at(first, dtype),
-                b_column,
-                pointer_at(results, dtype),
-            )
-            chains(whole, depth, a, first, b_column, number, results)
-            j += number
+    def single_row(depth, a, b, b_column, columns, c, goes_on):  # type: ignore[no-untyped-def]
+        whole = columns - columns % group
+        for j in range(0, whole, group):
+            start = b + j * b_column
+            run_dots(False, depth, a, start, b_column, c + j * itemsize, goes_on, dtype(0))
+        for j in range(whole, columns):
+            start = b + j * b_column
+            run_dots(True, depth, a, start, b_column, c + j * itemsize, goes_on, dtype(0))
 
     return single_row
+
+
+@functools.cache
+def _tiny(real: str) -> Any:
+    """Compiled code for products that are over before a tile would be set up."""
+    dtype = np.dtype(real).type
+
+    @inner(real)
+    def tiny(rows, depth, columns, a, a_row, a_step, b, b_step, b_column, c, c_row, goes_on):  # type: ignore[no-untyped-def]
+        for i in range(rows):
+            results = pointer_at(c + i * c_row, dtype)
+            values = a + i * a_row
+            for j in range(columns):
+                column = b + j * b_column
+                total = results[j] if goes_on else dtype(0)
+                for k in range(depth):
+                    value = pointer_at(values + k * a_step, dtype)[0]
+                    total = multiply_add(value, pointer_at(column + k * b_step, dtype)[0], total)
+                results[j] = total
+
+    return tiny
 
 
 @functools.cache
@@ -204,6 +199,7 @@ def gemm_task(real: str) -> Kernel:
     corner_words = (tallest_tile * width_bytes) // 8
     copy, transpose, pack = _movers(real)
     single_row = _single_row(real)
+    tiny = _tiny(real)
 
     @kernel("void(intp, intp, intp)", key=real)
     def gemm(arguments, part, parts):  # type: ignore[no-untyped-def]
@@ -212,6 +208,10 @@ def gemm_task(real: str) -> Kernel:
         rows = words[ROWS]
         depth = words[DEPTH]
         last = words[COLUMNS]
+        packed = words[PACKED] != 0
+        # Of the whole, not of this part: the order of sums may not depend on the number of parts.
+        alone = rows == 1 and not packed
+        is_tiny = rows * depth * last <= TINY_PRODUCTS and not packed
         batch_from, batch_to = 0, batch
         row_from = 0
         first = 0
@@ -233,13 +233,28 @@ def gemm_task(real: str) -> Kernel:
         a_step = words[A_STEP]
         b_step = words[B_STEP]
         b_column = words[B_COLUMN]
-        packed = words[PACKED] != 0
         goes_on = words[ACCUMULATE] != 0
         c_row = words[C_ROW]
+        if is_tiny:
+            for index in range(batch_from, batch_to):
+                tiny(
+                    rows,
+                    depth,
+                    last - first,
+                    words[A] + index * words[A_BATCH] + row_from * words[A_ROW],
+                    words[A_ROW],
+                    a_step,
+                    words[B] + index * words[B_BATCH] + first * b_column,
+                    b_step,
+                    b_column,
+                    words[C] + index * words[C_BATCH] + row_from * c_row + first * itemsize,
+                    c_row,
+                    goes_on,
+                )
+            return
         copies_a = a_step != itemsize and depth > 1
         line_bytes = (depth * itemsize + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
         lies_ready = packed or (b_column == itemsize and rows <= UNPACKED_ROWS)
-        alone = rows == 1 and not packed and not goes_on
         transposed_row = alone and b_step == itemsize and not lies_ready
         streamed_row = alone and b_column == itemsize
         in_row = 1
@@ -275,13 +290,15 @@ def gemm_task(real: str) -> Kernel:
                 spare += rows * line_bytes
             if transposed_row:
                 start = b + first * b_column
-                single_row(depth, a, start, b_column, last - first, c + first * itemsize)
+                result = c + first * itemsize
+                single_row(depth, a, start, b_column, last - first, result, goes_on)
                 continue
             if streamed_row:
                 result = c + first * itemsize
-                line = pointer_at(result, dtype)
-                for j in range(last - first):
-                    line[j] = dtype(0)
+                if not goes_on:
+                    line = pointer_at(result, dtype)
+                    for j in range(last - first):
+                        line[j] = dtype(0)
                 values = pointer_at(a, dtype)
                 run_streamed_row(depth, values, b + first * itemsize, b_step, last - first, result)
                 continue
@@ -416,6 +433,41 @@ def transpose_task(real: str) -> Kernel:
             transpose(source, words[3], last - first, words[1], target, words[5])
 
     return transpose_matrix
+
+
+@functools.cache
+def _gufunc(real: str) -> Any:
+    """The product, on this thread, as the function that costs least to call."""
+    task = gemm_task(real).address
+
+    @kernel("void(intp, intp, intp, intp)", key=real)
+    def inner_loop(pointers, sizes, strides, task):  # type: ignore[no-untyped-def]
+        places = pointer_at(pointers, np.int64)
+        lengths = pointer_at(sizes, np.int64)
+        steps = pointer_at(strides, np.int64)
+        words = stack_words(WORDS)
+        put = pointer_at(words, np.int64)
+        put[A] = places[0]
+        put[B] = places[1]
+        put[C] = places[2]
+        put[BATCH] = lengths[0]
+        put[ROWS] = lengths[1]
+        put[DEPTH] = lengths[2]
+        put[COLUMNS] = lengths[3]
+        put[A_BATCH] = steps[0]
+        put[B_BATCH] = steps[1]
+        put[C_BATCH] = steps[2]
+        put[A_ROW] = steps[3]
+        put[A_STEP] = steps[4]
+        put[B_STEP] = steps[5]
+        put[B_COLUMN] = steps[6]
+        put[C_ROW] = steps[7]
+        put[PACKED] = 0
+        put[ACCUMULATE] = 0
+        call_task(task, words, 0, 1)
+
+    signature = "(m,k),(k,n)->(m,n)"
+    return as_ufunc("matmul", matmul.__doc__, inner_loop, real, 2, signature, task)
 
 
 class _Entry:
@@ -558,16 +610,8 @@ class _Entry:
         return with_packed.compiled
 
 
-class _Entries(dict[str, _Entry]):
-    """Entries by the element type's character."""
-
-    def __missing__(self, character: str) -> _Entry:
-        entry = _Entry({"f": "float32", "d": "float64"}[character])
-        self[character] = entry
-        return entry
-
-
-_entries = _Entries()
+_entries = ByType(_Entry)
+_gufuncs = ByType(_gufunc)
 
 
 def _run(products: int, call: Any, *arguments: Any) -> None:
@@ -593,10 +637,22 @@ def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
     C-contiguous, or is written to `out`, which must have its shape and type and share no memory
     with a or b. Every element is one chain of fused multiply-adds over k = 0 … K−1 (with a
     rounding more where the CPU has no fused multiply-add), so it depends on its row of A and its
-    column of B alone: not on the other rows, the strides, or the number of threads.
+    column of B alone: not on the other rows, the strides, or the number of threads. Only where A
+    has one row and B is the transpose of a matrix that lies row by row (and there are more than
+    `TINY_PRODUCTS`) is it the sum of several chains, always the same ones, and differs by rounding.
+
+    NumPy's error state applies to small products, as to `numpy.matmul`: what meets NaN or infinity
+    warns of an invalid value.
 
     Raises `ShapeError` for shapes that do not fit.
     """
+    if out is None and a.size * b.size < THREADED_PRODUCTS:
+        # Then there are fewer products still.
+        try:
+            result: Array = _gufuncs[a.dtype.char](a, b)
+        except ValueError:
+            raise _shape_error(a, b) from None
+        return result
     if a.ndim != 2 or b.ndim != 2:
         return _matmul_of_stacks(a, b, out)
     rows, depth = a.shape
@@ -608,8 +664,7 @@ def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
     else:
         result = _usable_out(out, (rows, columns), a.dtype)
     entry = _entries[a.dtype.char]
-    products = rows * depth * columns
-    if products < THREADED_PRODUCTS:
+    if rows * depth * columns < THREADED_PRODUCTS and b.size < THREADED_MATRIX:
         entry.matrices(a, b, result, 0, entry.task, 0, 1)
     else:
         threads.run(entry.matrices, a, b, result, 0, entry.task)

@@ -306,6 +306,27 @@ class Vectors:
             vector = combine(vector, self.builder.shuffle_vector(vector, undefined, mask))
         return self.builder.extract_element(vector, INT32(0))
 
+    def fold_all(self, combine: Callable[[Value, Value], Value], given: Sequence[Value]) -> Value:
+        """`fold` of 2, 4, … vectors, at most as many as there are lanes: the same bits, sooner.
+
+        Returns a vector with a lane for each.
+        """
+        width = self.count
+        results = list(given)
+        while width > 1:
+            width //= 2
+            # Two vectors of half-folded lanes become one, and in the end one becomes shorter.
+            several = len(results) > 1
+            rights = results[1::2] if several else [None]
+            length = results[0].type.count * (2 if several else 1)
+            low = [lane for lane in range(length) if lane // width % 2 == 0]
+            high = [lane + width for lane in low]
+            results = [
+                combine(self._lanes(left, low, right), self._lanes(left, high, right))
+                for left, right in zip(results[::2], rights, strict=True)
+            ]
+        return results[0]
+
 
 def emit_over_vectors(
     builder: Any,

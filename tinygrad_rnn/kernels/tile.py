@@ -29,7 +29,6 @@ from tinygrad_rnn.kernels.simd import (
 PANEL_VECTORS = 2  # vectors of columns in one panel of a packed matrix
 ROWS_PER_BASE = 3  # an x86 address reaches rows 0, 1 and 2 from one pointer
 UNROLL = 2
-ROW_GROUPS = 2  # blocks of columns that `run_row` takes together
 STREAMED_ROWS = 8  # rows of B that `run_streamed_row` reads side by side
 PREFETCH_STEPS = 16  # rows of B between what is read and what is asked for
 
@@ -416,91 +415,82 @@ def emit_transpose(
     ]
 
 
-def _row_function(module: Any, real: str, groups: int) -> Any:
-    """Emit the function behind `run_row`."""
-    name = f"row_{real}_{groups}"
+def dots_at_once(real: str) -> int:
+    """Columns that `run_dots` takes together.
+
+    Enough to hide the latency of the sums; more would be lines a power of two apart that push each
+    other out of a set of the first cache.
+    """
+    return min(8, lanes(real))
+
+
+def _dots_function(module: Any, real: str, columns: int) -> Any:
+    """Emit the function behind `run_dots`."""
+    name = f"dots_{real}_{columns}"
     if name in module.globals:
         return module.globals[name]
-    pointer = BYTE.as_pointer()
-    kind = ir.FunctionType(ir.VoidType(), [INDEX, pointer, pointer, INDEX, pointer])
+    kind = ir.FunctionType(ir.VoidType(), [INDEX, INDEX, INDEX, INDEX, INDEX, BOOL])
     function = _internal_function(module, kind, name)
-    depth, a, b, b_column, c = function.args
+    depth, a, b, b_column, c, goes_on = function.args
     builder = ir.IRBuilder(function.append_basic_block("entry"))
-    itemsize = 4 if real == "float32" else 8
-    chunk = 16 // itemsize
-    vectors = Vectors(builder, real, block_bits() // (8 * itemsize))
-    starts = [
-        _opaque(builder, offset(builder, b, builder.mul(b_column, INDEX(group * vectors.count))))
-        for group in range(groups)
-    ]
-    rows = _Multiples(builder, b_column, vectors.count)
-    # What the loop carries: the sums, a pointer into each group of B's rows, and one into A.
-    state = [*[vectors.constant(0.0)] * groups, *starts, a]
-    count = builder.sdiv(depth, INDEX(chunk))
-    before = builder.block
-    body = builder.append_basic_block("blocks")
-    done = builder.append_basic_block("blocks_done")
-    builder.cbranch(builder.icmp_signed(">", count, INDEX(0)), body, done)
-    builder.position_at_end(body)
-    phis = []
-    for value in (*state, count):
-        phi = builder.phi(value.type)
-        phi.add_incoming(value, before)
-        phis.append(phi)
-    *now, a_now, left = phis
-    factors = []
-    for step in range(chunk):
-        address = offset(builder, a_now, INDEX(step * itemsize))
-        value = builder.load(builder.bitcast(address, vectors.scalar.as_pointer()))
-        factors.append(vectors.broadcast(value))
-    updated = []
-    for total, here in zip(now[:groups], now[groups:], strict=True):
-        _, columns = emit_transpose(builder, real, here, rows)
-        for factor, column in zip(factors, columns, strict=True):
-            total = vectors.fma(factor, column, total)
-        updated.append(total)
-    following = [offset(builder, here, INDEX(16)) for here in (*now[groups:], a_now)]
-    remaining = builder.sub(left, INDEX(1))
-    for phi, value in zip(phis, (*updated, *following, remaining), strict=True):
-        phi.add_incoming(value, body)
-    builder.cbranch(builder.icmp_signed(">", remaining, INDEX(0)), body, done)
-    builder.position_at_end(done)
-    results = []
-    for value in updated:
-        phi = builder.phi(vectors.type)
-        phi.add_incoming(vectors.constant(0.0), before)
-        phi.add_incoming(value, body)
-        results.append(phi)
-    for group, result in enumerate(results):
-        vectors.store(result, offset(builder, c, INDEX(group * vectors.count * itemsize)))
+    vectors = Vectors(builder, real, lanes(real))
+    sums = [cgutils.alloca_once_value(builder, vectors.constant(0.0)) for _ in range(columns)]
+    starts = [builder.add(b, builder.mul(b_column, INDEX(j))) for j in range(columns)]
+
+    def step(wide: Vectors, address: Value, mask: Value | None) -> None:
+        values = wide.read(address, mask)
+        place = builder.sub(address, a)
+        for total, start in zip(sums, starts, strict=True):
+            column = wide.read(builder.add(start, place), mask)
+            builder.store(wide.fma(values, column, builder.load(total)), total)
+
+    emit_over_vectors(builder, real, 1, a, depth, step)
+    totals = [builder.load(total) for total in sums]
+    if columns == 1:
+        result = vectors.fold(vectors.add, totals[0])
+    else:
+        result = vectors.fold_all(vectors.add, totals)
+    target = Vectors(builder, real, columns)
+    with builder.if_else(goes_on) as (added, fresh):
+        with added:
+            target.write(target.add(target.read(c, None), result), c, None)
+        with fresh:
+            target.write(result, c, None)
     builder.ret_void()
     return function
 
 
 @intrinsic
-def run_row(
-    typing_context: Any, narrow: Any, depth: Any, a: Any, b: Any, b_column: Any, c: Any
+def run_dots(
+    typing_context: Any,
+    single: Any,
+    depth: Any,
+    a: Any,
+    b: Any,
+    b_column: Any,
+    c: Any,
+    goes_on: Any,
+    like: Any,
 ) -> Any:
-    """One row of C = A · B for a B whose unit stride runs along K, without packing it.
+    """One row of C = A · B, or C + A · B, for a B whose unit stride runs along K.
 
-    Takes `ROW_GROUPS` blocks of columns, or one if `narrow`, and `depth`, a multiple of what 16
-    bytes hold; blocks of B are transposed in registers, so that every element is the
-    same chain of fused multiply-adds as in a tile. B's columns are `b_column` bytes apart.
+    Takes `dots_at_once` columns, or one if `single`. Lane l of a vector adds up
+    k = l, l + lanes, …, and the lanes are added by halves: the same for either number of columns.
+    Addresses and the stride are in bytes; `like` is any number of the element type.
     """
-    real = str(a.dtype)
+    real = str(like)
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Value:
-        is_narrow, *rest = values
-        for position in (1, 2, 4):
-            rest[position] = builder.bitcast(rest[position], BYTE.as_pointer())
-        with builder.if_else(is_narrow) as (one, several):
+        is_single, *rest = values
+        with builder.if_else(is_single) as (one, several):
             with one:
-                builder.call(_row_function(builder.module, real, 1), rest)
+                builder.call(_dots_function(builder.module, real, 1), rest[:-1])
             with several:
-                builder.call(_row_function(builder.module, real, ROW_GROUPS), rest)
+                builder.call(_dots_function(builder.module, real, dots_at_once(real)), rest[:-1])
         return context.get_dummy_value()
 
-    return types.void(types.boolean, types.intp, a, b, types.intp, c), generate
+    words = [types.intp] * 5
+    return types.void(types.boolean, *words, types.boolean, like), generate
 
 
 @intrinsic

@@ -354,6 +354,9 @@ def _matmul(a: Any, b: Any) -> Tensor:
             f"{left.shape[-1]}, the matching axis of the second {right.shape[-2]}; "
             "a transpose (.mT) may be missing"
         )
+    if vector_b and a.ndim == 2 and a._array.dtype.kind == "f":
+        # W x is x Wᵀ: as a row, the gradient of a W that many steps share is one product.
+        return like.apply(ops.linear, b, a, None)
     out = like.apply(ops.matmul, left, right)
     if vector_a and vector_b:
         return out.reshape(())

@@ -18,7 +18,7 @@ from tinygrad_rnn.devices import names_device, require_cpu
 from tinygrad_rnn.dtypes import float32, float64, float_of
 from tinygrad_rnn.errors import ArgumentError, StateDictError, UnsupportedError
 from tinygrad_rnn.nn import hooks
-from tinygrad_rnn.tensor import RemovableHook, Tensor
+from tinygrad_rnn.tensor import RemovableHook, Tensor, replace_array
 
 _Self = TypeVar("_Self", bound="Module")
 
@@ -528,7 +528,7 @@ class Module:
             for place in self._places(register):
                 if place.tensor.is_floating_point() and place.tensor.dtype != wanted:
                     # In place, so that optimizers and shared owners keep the same object.
-                    place.tensor._array = place.tensor._array.astype(wanted)
+                    replace_array(place.tensor, place.tensor._array.astype(wanted))
                     place.tensor.grad = None
         return self
 

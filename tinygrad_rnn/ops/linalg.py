@@ -61,7 +61,8 @@ def _matmul_right(g: Value, a: Value, b: Value) -> Value:
 
 
 def _linear(x: Any, weight: Any, bias: Any) -> Any:
-    out = kernels.matmul(x, weight.T)
+    out = kernels.matmul(x if x.ndim > 1 else x[None], weight.T)
+    out = out if x.ndim > 1 else out[0]
     if bias is not None:
         out += bias
     return out

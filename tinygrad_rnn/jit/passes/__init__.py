@@ -15,6 +15,7 @@ from tinygrad_rnn.jit.passes.batch import batch_products
 from tinygrad_rnn.jit.passes.dead import remove_dead
 from tinygrad_rnn.jit.passes.lookups import look_up_one_hot
 from tinygrad_rnn.jit.passes.slices import compute_in_slices, compute_in_steps
+from tinygrad_rnn.jit.passes.stacks import compute_on_stacks
 from tinygrad_rnn.jit.passes.sums import sum_at_once
 
 Pass = Callable[[Graph], str]
@@ -23,6 +24,7 @@ PASSES: dict[str, Pass] = {
     "dead": remove_dead,
     "lookups": look_up_one_hot,
     "batch": batch_products,
+    "stacks": compute_on_stacks,
     "steps": compute_in_steps,
     "accumulate": accumulate_products,
     "sums": sum_at_once,

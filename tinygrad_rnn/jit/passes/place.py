@@ -17,6 +17,7 @@ from tinygrad_rnn.jit.graph import (
     located,
     located_once,
     permuted,
+    reshaped,
     selection,
     unbound,
     whole,
@@ -60,9 +61,9 @@ class _Places:
         return (
             buffer.origin == "computed"
             and buffer.place is None
-            and view.is_whole
+            and view.size == buffer.size > 0
+            and view.is_contiguous
             and buffer not in self.leaving
-            and buffer.size > 0
             and bool(self.writers.get(buffer))
         )
 
@@ -83,7 +84,10 @@ class _Places:
                 return False
             if any(selection(look) is None for look in self.views[buffer]):
                 return False
-        buffer.place = target
+        place = reshaped(target, buffer.shape)
+        if place is None:
+            return False
+        buffer.place = place
         self._pass_on(buffer)
         return True
 
@@ -155,7 +159,7 @@ def _line_up_sums(graph: Graph, places: _Places) -> int:
             continue
         pairs = _pairs(op)
         count += len(pairs)
-        for side in (0, 1):
+        for side in _by_weight(pairs, places):
             pairs.sort(key=lambda pair: _rank(pair[side], places))
         for side in (0, 1):
             _line_up([pair[side] for pair in pairs], places)
@@ -165,13 +169,29 @@ def _line_up_sums(graph: Graph, places: _Places) -> int:
     return count
 
 
+def _by_weight(pairs: Sequence[Pair], places: _Places) -> list[int]:
+    """The sides of pairs: last the one whose order counts most.
+
+    What has a place cannot follow the other side. A side with only some that have one, such as a
+    first state among those that were computed, says nothing of the order of the others.
+    """
+
+    def weight(side: int) -> int:
+        free = [places.free(pair[side]) for pair in pairs]
+        return 1 if all(free) else 0 if any(free) else 2
+
+    return sorted((0, 1), key=weight)
+
+
 def _rank(view: View, places: _Places) -> tuple[int, int]:
     """An order in memory: of views that have a place that of their places, of others of time.
 
-    Backward comes from the last step to the first, so memory goes against the order of computing.
+    Backward comes from the last step to the first, so there time goes against the order of
+    computing.
     """
     if places.free(view):
-        return (0, -max(op.position for op in places.writers[view.buffer]))
+        last = max(places.writers[view.buffer], key=lambda op: op.position)
+        return (0, -last.position if last.entry.backward else last.position)
     return (1, _spot(view)[1])
 
 

@@ -40,8 +40,6 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
             f"linear got x as {input.dtype} and weight as {weight.dtype}; convert x with "
             f".to(weight.dtype), or the module with .to(x.dtype)"
         )
-    if input.ndim == 1:
-        return linear(input.unsqueeze(0), weight, bias).squeeze(0)
     return apply(ops.linear, input, weight, bias)
 
 

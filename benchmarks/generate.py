@@ -12,43 +12,31 @@ weights read per second, the process's peak memory, and how long the first call 
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
-import json
 import math
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 # Run from a clone without installing it: the package is one directory up.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks._comparison import THREADS, Turns, compare, parser_of, turns_of
 from benchmarks._sampling import BLOCK, CHECKED, Sampling
-from benchmarks._targets import print_targets
-from benchmarks._workers import (
-    Contender,
-    DisagreementError,
-    Row,
-    describe_machine,
-    failures,
-    measure,
-    usable_cpus,
-)
+from benchmarks._workers import Contender, DisagreementError, Row
 
 MODELS = [(2, 512), (1, 128)]
-THREADS = [1, 2]
 LENGTH = 200
-REPEAT = 9
-QUICK_REPEAT = 5
-TURN_SECONDS = 0.5
-QUICK_TURN_SECONDS = 0.1
+TURNS = Turns(9, 0.5)
+QUICK_TURNS = Turns(5, 0.1)
 FLOAT_BYTES = 4
 NAMES = ["ours eager", "ours jit", "PyTorch LSTM", "PyTorch cells", "JAX", "JAX in blocks"]
 EAGER, JIT, FUSED, CELLS, JAX, BLOCKS = NAMES
 
 
-def contenders(sampling: Sampling) -> dict[str, Contender]:
-    """Every contender of sampling, by the name printed."""
+def contenders(sampling: Sampling, names: Collection[str]) -> dict[str, Contender]:
+    """The contenders of sampling, by the name printed."""
     settings = dataclasses.asdict(sampling)
 
     def contender(module: str, **arguments: Any) -> Contender:
@@ -56,7 +44,7 @@ def contenders(sampling: Sampling) -> dict[str, Contender]:
             f"benchmarks._rivals.{module}", "sampler", {"settings": settings} | arguments
         )
 
-    return {
+    every = {
         EAGER: contender("ours", jit=False),
         JIT: contender("ours", jit=True),
         FUSED: contender("pytorch", fused=True),
@@ -64,6 +52,7 @@ def contenders(sampling: Sampling) -> dict[str, Contender]:
         JAX: contender("jax_scan", block=1),
         BLOCKS: contender("jax_scan", block=BLOCK),
     }
+    return {name: found for name, found in every.items() if name in names}
 
 
 def require_same_text(checks: dict[str, Any]) -> None:
@@ -100,62 +89,26 @@ def print_row(sampling: Sampling, threads: int, row: Row) -> None:
             f"{name:>14} {1e6 / rate:9.1f} {f'{first:.1f} - {third:.1f}':>17} {rate:9.0f} "
             f"{1e-9 * rate * weights:6.1f} {memory:>6} {found.first:8.2f}"
         )
-    sys.stdout.flush()
-
-
-def as_json(rows: dict[tuple[Sampling, int], Row]) -> dict[str, Any]:
-    """All that was measured."""
-    return {
-        "machine": describe_machine(),
-        "rows": [
-            dataclasses.asdict(sampling)
-            | {
-                "title": sampling.title,
-                "threads": threads,
-                "cpus_used_by_others": row.others,
-                "contenders": {name: found.as_json() for name, found in row.items()},
-            }
-            for (sampling, threads), row in rows.items()
-        ],
-    }
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="short turns")
+    parser = parser_of(__doc__.splitlines()[0], "short turns")
     parser.add_argument("--contenders", nargs="+", choices=NAMES, default=NAMES)
     parser.add_argument("--threads", nargs="+", type=int, default=THREADS)
     parser.add_argument("--hidden", type=int, help="with --layers: this one size instead")
     parser.add_argument("--layers", type=int, default=1)
     parser.add_argument("--length", type=int, default=LENGTH, help="characters of a call")
-    parser.add_argument("--repeat", type=int, help="rounds of turns")
-    parser.add_argument("--turn", type=float, help="seconds of a turn")
-    parser.add_argument("--json", type=Path, help="write all figures to this file")
     options = parser.parse_args()
-    rounds = options.repeat or (QUICK_REPEAT if options.quick else REPEAT)
-    turn = options.turn or (QUICK_TURN_SECONDS if options.quick else TURN_SECONDS)
     models = [(options.layers, options.hidden)] if options.hidden else MODELS
-
-    print(describe_machine())
-    rows: dict[tuple[Sampling, int], Row] = {}
-    for layers, hidden in models:
-        sampling = Sampling(hidden, layers, options.length)
-        for threads in options.threads:
-            if threads > len(usable_cpus()):
-                print(f"\n{threads} threads are not measured: there are fewer CPUs")
-                continue
-            chosen = {k: c for k, c in contenders(sampling).items() if k in options.contenders}
-            try:
-                row = measure(chosen, threads, rounds, turn, require_same_text)
-            except DisagreementError as error:
-                print(f"error: {sampling.title}: {error}", file=sys.stderr)
-                return 1
-            rows[sampling, threads] = row
-            print_row(sampling, threads, row)
-    print_targets(rows, JIT, [FUSED, CELLS, JAX, BLOCKS, EAGER])
-    if options.json:
-        options.json.write_text(json.dumps(as_json(rows), indent=2, ensure_ascii=False) + "\n")
-    return int(any(failures(row.values()) for row in rows.values()))
+    planned = [Sampling(hidden, layers, options.length) for layers, hidden in models]
+    return compare(
+        options,
+        turns_of(options, TURNS, QUICK_TURNS),
+        [(sampling, contenders(sampling, options.contenders)) for sampling in planned],
+        check=require_same_text,
+        show=print_row,
+        targets=[JIT, FUSED, CELLS, JAX, BLOCKS, EAGER],
+    )
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ each series, and to its upper half, where fixed costs matter less.
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import json
 import sys
@@ -21,6 +20,7 @@ from typing import Any
 # Run from a clone without installing it: the package is one directory up.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks._comparison import Turns, parser_of, turns_of
 from benchmarks._steps import Step
 from benchmarks._workers import (
     DISTURBED,
@@ -52,10 +52,8 @@ TITLES = {"steps": "T", "batch": "B", "hidden": "H", "layers": "layers"}
 MEMORY_STEPS = [100, 200, 400, 800, 1600, 3200]
 QUICK_MEMORY_STEPS = [100, 400, 1600]
 LONG = Step("lstm", hidden=128, layers=2, steps=100)
-REPEAT = 5
-QUICK_REPEAT = 3
-TURN_SECONDS = 0.2
-QUICK_TURN_SECONDS = 0.1
+TURNS = Turns(5, 0.2)
+QUICK_TURNS = Turns(3, 0.1)
 EAGER, JIT = "ours eager", "ours jit"
 PLAIN, CHECKPOINTED = "whole graph", "checkpointed"
 
@@ -115,15 +113,14 @@ def exponent(points: Points) -> float | None:
 class Benchmark:
     """The measurements with one set of options; `failed` tells if one of them went wrong."""
 
-    def __init__(self, threads: int, rounds: int, turn: float) -> None:
+    def __init__(self, threads: int, turns: Turns) -> None:
         self.threads = threads
-        self.rounds = rounds
-        self.turn = turn
+        self.turns = turns
         self.failed = False
         self._measured: dict[Step, Row] = {}
 
-    def _measure(self, contenders: dict[str, Contender], rounds: int, turn: float) -> Row:
-        row = measure(contenders, self.threads, rounds, turn)
+    def _measure(self, contenders: dict[str, Contender], turns: Turns) -> Row:
+        row = measure(contenders, self.threads, turns.rounds, turns.seconds)
         for name, found in row.items():
             if found.status:
                 print(f"{name}: {found.status}")
@@ -138,7 +135,7 @@ class Benchmark:
                 name: Contender("benchmarks._rivals.ours", "train_step", {"step": size, "jit": jit})
                 for name, jit in ((EAGER, False), (JIT, True))
             }
-            self._measured[step] = self._measure(contenders, self.rounds, self.turn)
+            self._measured[step] = self._measure(contenders, self.turns)
         return self._measured[step]
 
     def times(self, base: Step, size: str, values: list[int]) -> Series:
@@ -163,7 +160,7 @@ class Benchmark:
                 arguments = {"step": size, "checkpointed": checkpointed}
                 contender = Contender("benchmarks._rivals.ours", "growing", arguments)
                 # The gradient is computed once, while the worker prepares.
-                found = self._measure({name: contender}, 0, 0.0)[name]
+                found = self._measure({name: contender}, Turns(0, 0.0))[name]
                 if found.check is not None and found.facts["before"] is not None:
                     lines[name].append((T, (found.check - found.facts["before"]) / 2**20))
         return Series("T", "MB", lines)
@@ -215,27 +212,19 @@ def plot(series: list[Series], path: Path) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="fewer points, short turns")
+    parser = parser_of(__doc__.splitlines()[0], "fewer points, short turns")
     parser.add_argument("--threads", type=int, default=len(usable_cpus()))
     parser.add_argument("--hidden", type=int, default=BASE.hidden, help="H where it is not varied")
     for size, title in TITLES.items():
         parser.add_argument(f"--vary-{size}", nargs="+", type=int, help=f"values of {title}")
     parser.add_argument("--memory-steps", nargs="+", type=int, help="values of T for memory")
-    parser.add_argument("--repeat", type=int, help="rounds of turns")
-    parser.add_argument("--turn", type=float, help="seconds of a turn")
     parser.add_argument("--plot", type=Path, help="draw the series into this file")
-    parser.add_argument("--json", type=Path, help="write all figures to this file")
     options = parser.parse_args()
     if not 1 <= options.threads <= len(usable_cpus()):
         parser.error(f"--threads is 1 to {len(usable_cpus())} here")
     base = dataclasses.replace(BASE, hidden=options.hidden)
     long = dataclasses.replace(LONG, hidden=options.hidden)
-    benchmark = Benchmark(
-        options.threads,
-        options.repeat or (QUICK_REPEAT if options.quick else REPEAT),
-        options.turn or (QUICK_TURN_SECONDS if options.quick else TURN_SECONDS),
-    )
+    benchmark = Benchmark(options.threads, turns_of(options, TURNS, QUICK_TURNS))
 
     print(describe_machine())
     print(f"around {base.title}, batch {base.batch}, {base.steps} steps; {options.threads} threads")

@@ -19,36 +19,24 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 # Run from a clone without installing it: the package is one directory up.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks._comparison import PEAK, THREADS, Turns, compare, parser_of, turns_of
 from benchmarks._steps import HELLO, Step
-from benchmarks._targets import print_targets
-from benchmarks._workers import (
-    Contender,
-    DisagreementError,
-    Measurement,
-    Row,
-    describe_machine,
-    failures,
-    measure,
-    usable_cpus,
-)
+from benchmarks._workers import Contender, DisagreementError, Measurement, Row
 
 KINDS = ["lstm", "gru", "rnn", "peephole"]
 HIDDEN = [128, 256, 512]
 LAYERS = [1, 2]
 QUICK_HIDDEN = [128]
-THREADS = [1, 2]
-REPEAT = 9
-QUICK_REPEAT = 5
-TURN_SECONDS = 0.3
-QUICK_TURN_SECONDS = 0.1
+TURNS = Turns(9, 0.3)
+QUICK_TURNS = Turns(5, 0.1)
 TOLERANCE = 1e-3
 EAGER, JIT, FUSED, LOOP, JAX, NUMPY = (
     "ours eager",
@@ -59,17 +47,16 @@ EAGER, JIT, FUSED, LOOP, JAX, NUMPY = (
     "NumPy by hand",
 )
 NAMES = [EAGER, JIT, FUSED, LOOP, JAX, NUMPY]
-PEAK = Contender("benchmarks._rivals.peak", "peak", {})
 
 
-def contenders(step: Step) -> dict[str, Contender]:
-    """Every contender of a training step, by the name printed."""
+def contenders(step: Step, names: Collection[str] = NAMES) -> dict[str, Contender]:
+    """The contenders of a training step, by the name printed, after the machine's peak rate."""
     size = dataclasses.asdict(step)
 
     def contender(module: str, **arguments: Any) -> Contender:
         return Contender(f"benchmarks._rivals.{module}", "train_step", {"step": size} | arguments)
 
-    return {
+    every = {
         EAGER: contender("ours", jit=False),
         JIT: contender("ours", jit=True),
         FUSED: contender("pytorch", fused=True),
@@ -77,6 +64,8 @@ def contenders(step: Step) -> dict[str, Contender]:
         JAX: contender("jax_scan"),
         NUMPY: contender("numpy_bptt"),
     }
+    peak = Contender("benchmarks._rivals.peak", "peak", {})
+    return {PEAK: peak} | {name: found for name, found in every.items() if name in names}
 
 
 def require_same_losses(checks: dict[str, Any]) -> None:
@@ -100,8 +89,7 @@ def highest_rate(peak: Measurement) -> float | None:
 
 def print_row(step: Step, threads: int, row: Row) -> None:
     """One line a contender."""
-    peak = row["peak"]
-    highest = highest_rate(peak)
+    highest = highest_rate(row[PEAK])
     plural = "s" if threads > 1 else ""
     print(
         f"\n{step.title}, batch {step.batch}, {step.steps} steps, {threads} thread{plural}, "
@@ -113,7 +101,7 @@ def print_row(step: Step, threads: int, row: Row) -> None:
         f"{'MB':>6} {'first s':>8} {'loss':>9}"
     )
     for name, found in row.items():
-        if name == "peak":
+        if name == PEAK:
             continue
         if not found.measured:
             print(f"{name:>14} {found.status}")
@@ -127,28 +115,11 @@ def print_row(step: Step, threads: int, row: Row) -> None:
             f"{1e-3 * step.characters / found.median:9.1f} {1e-9 * rate:8.2f} {share} "
             f"{memory:>6} {found.first:8.2f} {found.check[0]:9.6f}"
         )
-    sys.stdout.flush()
 
 
-def as_json(rows: dict[tuple[Step, int], Row]) -> dict[str, Any]:
-    """All that was measured."""
-    return {
-        "machine": describe_machine(),
-        "rows": [
-            dataclasses.asdict(step)
-            | {
-                "title": step.title,
-                "threads": threads,
-                "cpus_used_by_others": row.others,
-                "operations": step.operations,
-                "peak": highest_rate(row["peak"]),
-                "contenders": {
-                    name: found.as_json() for name, found in row.items() if name != "peak"
-                },
-            }
-            for (step, threads), row in rows.items()
-        ],
-    }
+def facts_of(step: Step, row: Row) -> dict[str, Any]:
+    """What the file says of a row besides its sizes and times."""
+    return {"operations": step.operations, "peak": highest_rate(row[PEAK])}
 
 
 def sizes(options: argparse.Namespace) -> list[Step]:
@@ -163,13 +134,12 @@ def sizes(options: argparse.Namespace) -> list[Step]:
     return [
         step
         for step in [*steps, HELLO]
-        if not options.only or any(step.kind == kind for kind in options.only)
+        if not options.only or step.kind in options.only
     ]
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="H = 128 only, short turns")
+    parser = parser_of(__doc__.splitlines()[0], "H = 128 only, short turns")
     parser.add_argument("--only", nargs="+", choices=[*KINDS, "hello"], help="these kinds only")
     parser.add_argument("--contenders", nargs="+", choices=NAMES, default=NAMES)
     parser.add_argument("--threads", nargs="+", type=int, default=THREADS)
@@ -177,32 +147,16 @@ def main() -> int:
     parser.add_argument("--layers", nargs="+", type=int, default=LAYERS)
     parser.add_argument("--batch", type=int, default=Step.batch)
     parser.add_argument("--steps", type=int, default=Step.steps, help="time steps")
-    parser.add_argument("--repeat", type=int, help="rounds of turns")
-    parser.add_argument("--turn", type=float, help="seconds of a turn")
-    parser.add_argument("--json", type=Path, help="write all figures to this file")
     options = parser.parse_args()
-    rounds = options.repeat or (QUICK_REPEAT if options.quick else REPEAT)
-    turn = options.turn or (QUICK_TURN_SECONDS if options.quick else TURN_SECONDS)
-
-    print(describe_machine())
-    rows: dict[tuple[Step, int], Row] = {}
-    for step in sizes(options):
-        for threads in options.threads:
-            if threads > len(usable_cpus()):
-                print(f"\n{threads} threads are not measured: there are fewer CPUs")
-                continue
-            chosen = {k: c for k, c in contenders(step).items() if k in options.contenders}
-            try:
-                row = measure({"peak": PEAK} | chosen, threads, rounds, turn, require_same_losses)
-            except DisagreementError as error:
-                print(f"error: {step.title}: {error}", file=sys.stderr)
-                return 1
-            rows[step, threads] = row
-            print_row(step, threads, row)
-    print_targets(rows, JIT, [FUSED, LOOP, JAX, NUMPY, EAGER])
-    if options.json:
-        options.json.write_text(json.dumps(as_json(rows), indent=2) + "\n")
-    return int(any(failures(row.values()) for row in rows.values()))
+    return compare(
+        options,
+        turns_of(options, TURNS, QUICK_TURNS),
+        [(step, contenders(step, options.contenders)) for step in sizes(options)],
+        check=require_same_losses,
+        show=print_row,
+        targets=[JIT, FUSED, LOOP, JAX, NUMPY, EAGER],
+        facts=facts_of,
+    )
 
 
 if __name__ == "__main__":

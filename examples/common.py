@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import tinygrad_rnn as tg
-from tinygrad_rnn.errors import TinygradRnnError
+from tinygrad_rnn.errors import ArgumentError, TinygradRnnError
 
 RUNS = Path("runs")
 RESULTS = "results.json"
@@ -93,6 +93,24 @@ def reported(work: Callable[[], int], stopped: str = "Stopped at once.") -> int:
     except (TinygradRnnError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+
+
+def data_files(options: argparse.Namespace, train: str, test: str) -> tuple[Path, Path]:
+    """Return the file to learn from and the one to test with: --data and --test, or one folder.
+
+    Args:
+        options: with `data`, a file or a folder, and `test`, a file or None.
+        train, test: what the files are called in a folder.
+
+    Raises:
+        ArgumentError: if --data is a file, and --test is not given.
+    """
+    folder = options.data if options.data.is_dir() else None
+    learned = folder / train if folder else options.data
+    tested = options.test or (folder / test if folder else None)
+    if tested is None:
+        raise ArgumentError(f"{learned} is to learn from; name a file to test with by --test")
+    return learned, tested
 
 
 def picture(path: Path, draw: Callable[[Any], None], width: float = 8, height: float = 5) -> None:

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from common import Outcome, parser_of, run
+from common import Outcome, data_files, parser_of, run
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import Tensor, nn, optim, training
@@ -127,11 +127,7 @@ def find(options: argparse.Namespace) -> tuple[Images, Images]:
     if options.data is None:
         random = np.random.default_rng(options.seed)
         return drawn(options.images, random), drawn(1000, random)
-    folder = options.data if options.data.is_dir() else None
-    train = folder / "optdigits.tra" if folder else options.data
-    test = options.test or (folder / "optdigits.tes" if folder else None)
-    if test is None:
-        raise ArgumentError(f"{train} is to learn from; name a file to test with by --test")
+    train, test = data_files(options, "optdigits.tra", "optdigits.tes")
     return read(train), read(test)
 
 

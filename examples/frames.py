@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from common import Outcome, parser_of, run, say_picture
+from common import Outcome, data_files, parser_of, run, say_picture
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import Tensor, nn, optim, training
@@ -116,11 +116,7 @@ def find(options: argparse.Namespace) -> tuple[Recordings, Recordings]:
     if options.data is None:
         random = np.random.default_rng(options.seed)
         return generated(options.utterances, random), generated(300, random)
-    folder = options.data if options.data.is_dir() else None
-    train = folder / "ae.train" if folder else options.data
-    test = options.test or (folder / "ae.test" if folder else None)
-    if test is None:
-        raise ArgumentError(f"{train} is to learn from; name a file to test with by --test")
+    train, test = data_files(options, "ae.train", "ae.test")
     found = read(train, options.counts), read(test, options.test_counts)
     if len({recordings.frames[0].shape[1] for recordings in found}) > 1:
         raise DataError(f"{train} and {test} have frames of different length")

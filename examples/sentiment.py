@@ -258,7 +258,7 @@ def embedded(model: Reader, batches: BucketedBatches) -> tuple[np.ndarray, np.nd
     return np.concatenate([v.numpy() for v in h])[back], np.concatenate(logits)[back] > 0
 
 
-def neighbours(vectors: np.ndarray, data: Labelled, name: str, count: int = 3) -> None:
+def neighbours(vectors: np.ndarray, data: Labelled, name: str) -> None:
     """Print sentences, and those whose vectors point the most in the same direction."""
     centered = vectors - vectors.mean(0)
     unit = centered / np.maximum(np.linalg.norm(centered, axis=1, keepdims=True), 1e-9)
@@ -267,7 +267,7 @@ def neighbours(vectors: np.ndarray, data: Labelled, name: str, count: int = 3) -
         alike = unit @ unit[row]
         alike[row] = -np.inf
         print(f"  {'+' if data.labels[row] else '-'} {data.texts[row][:90]}")
-        for other in np.argsort(-alike)[:count]:
+        for other in np.argsort(-alike)[:3]:
             sign = "+" if data.labels[other] else "-"
             print(f"      {alike[other]:.2f}  {sign} {data.texts[other][:80]}")
 

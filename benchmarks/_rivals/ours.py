@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import inspect
 import math
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import tinygrad_rnn as tg
 from benchmarks import _sampling
 from benchmarks._steps import CLIP, HELLO_SYMBOLS, RATE, Arrays, Step, data_of, weights_of
-from benchmarks._workers import ROOT, UnavailableError, Work, peak_memory
+from benchmarks._workers import ROOT, Work, peak_memory
 from tinygrad_rnn import Tensor, lm, nn, optim
 from tinygrad_rnn.nn import functional
 from tinygrad_rnn.text import Vocabulary
@@ -104,21 +103,13 @@ def train_step(threads: int, step: dict[str, Any], jit: bool) -> Work:
         optimizer.step()
         return loss
 
-    compiled = jitted(take) if jit else take
+    compiled = tg.jit(take) if jit else take
     x, targets = (tg.from_numpy(array) for array in data_of(Step(**step)))
 
     def call() -> Tensor:
         return compiled(x, targets)
 
     return Work(call, lambda first: [loss.item() for loss in (first, call(), call())])
-
-
-def jitted(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the function compiled."""
-    if not hasattr(tg, "jit"):
-        raise UnavailableError("not available")
-    compiled: Callable[..., Any] = tg.jit(function)
-    return compiled
 
 
 def growing(threads: int, step: dict[str, Any], checkpointed: bool) -> Work:
@@ -175,14 +166,9 @@ def sampler(threads: int, settings: dict[str, Any], jit: bool) -> Work:
     )
     model.load_state_dict(_sampling.weights_of(size))
     vocabulary = Vocabulary(_sampling.ALPHABET)
-    extra: dict[str, Any] = {}
-    if "jit" in inspect.signature(lm.generate).parameters:
-        extra["jit"] = jit
-    elif jit:
-        raise UnavailableError("not available")
 
     def text(length: int, **more: Any) -> str:
-        pieces = lm.generate(model, vocabulary, _sampling.PRIME, length=length, **more, **extra)
+        pieces = lm.generate(model, vocabulary, _sampling.PRIME, length=length, jit=jit, **more)
         return "".join(pieces)
 
     return Work(

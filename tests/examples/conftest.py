@@ -14,6 +14,7 @@ import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 Program = Callable[..., "subprocess.CompletedProcess[str]"]
+Help = Callable[[str], str]
 
 
 class Ran(NamedTuple):
@@ -23,6 +24,9 @@ class Ran(NamedTuple):
     out: str
     err: str
     results: dict[str, Any]
+
+
+Run = Callable[..., Ran]
 
 
 def load(name: str) -> ModuleType:
@@ -38,26 +42,52 @@ def load(name: str) -> ModuleType:
     return module
 
 
+def environment() -> dict[str, str]:
+    """Return the environment of an example as a program: it finds this library and writes UTF-8."""
+    path = os.pathsep.join([str(EXAMPLES.parent), os.environ.get("PYTHONPATH", "")])
+    return os.environ | {"PYTHONPATH": path, "PYTHONIOENCODING": "utf-8"}
+
+
+def assert_refused(status: int, err: str, words: str = "") -> None:
+    """Fail unless an example ended with a mistake, told in one line that has these words."""
+    assert status == 2, err
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert words in err
+
+
+@pytest.fixture
+def help_of(capsys: pytest.CaptureFixture[str]) -> Help:
+    """Return what `--help` of an example prints."""
+
+    def told(name: str) -> str:
+        with pytest.raises(SystemExit) as end:
+            load(name).main(["--help"])
+        assert end.value.code == 0
+        return capsys.readouterr().out
+
+    return told
+
+
 @pytest.fixture(scope="session")
 def program() -> Program:
     """Run an example as a user would, warnings as errors."""
 
     def run(name: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        path = os.pathsep.join([str(EXAMPLES.parent), os.environ.get("PYTHONPATH", "")])
         return subprocess.run(
             [sys.executable, "-W", "error", str(EXAMPLES / f"{name}.py"), *arguments],
             capture_output=True,
             text=True,
             check=False,
             encoding="utf-8",
-            env=os.environ | {"PYTHONPATH": path, "PYTHONIOENCODING": "utf-8"},
+            env=environment(),
         )
 
     return run
 
 
 @pytest.fixture
-def run_main(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[..., Ran]:
+def run_main(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
     """Run the `main` of a loaded example in this process, in a folder of its own each time."""
     count = 0
 

@@ -2,16 +2,12 @@
 
 import csv
 import math
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 
-from tests.examples.conftest import EXAMPLES, Program
+from tests.examples.conftest import EXAMPLES, Program, assert_refused
+from tests.examples.interrupting import interrupted_program
 from tinygrad_rnn.checkpoints import load_weights
 
 TEXT = EXAMPLES.parent / "tinygrad_rnn" / "text" / "shakespeare.txt"
@@ -73,10 +69,7 @@ def test_errors_are_one_sentence(
     if content is not None:
         path.write_bytes(content)
     result = program("counting", "--data", str(path), "--out", str(tmp_path / "out"))
-    assert result.returncode == 2
-    assert result.stderr.startswith("error: ")
-    assert words in result.stderr
-    assert result.stderr.count("\n") == 1
+    assert_refused(result.returncode, result.stderr, words)
 
 
 def test_results_are_not_overwritten(program: Program, results: Path) -> None:
@@ -88,24 +81,8 @@ def test_results_are_not_overwritten(program: Program, results: Path) -> None:
 def test_ctrl_c_shows_what_there_is(tmp_path: Path) -> None:
     """Ctrl-C loses what was found out until then, or the weights at hand."""
     folder = tmp_path / "out"
-    process = subprocess.Popen(
-        [
-            *(sys.executable, str(EXAMPLES / "counting.py"), "--quick", "--hidden", "32"),
-            *("--out", str(folder), "--no-jit"),
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(EXAMPLES.parent)},
-    )
-    deadline = time.monotonic() + 60
-    while not (folder / "window-of-4" / "history.csv").exists():
-        assert time.monotonic() < deadline
-        assert process.poll() is None
-        time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
-    assert "Traceback" not in err
+    begun = (folder / "window-of-4" / "history.csv").exists
+    small = ("--quick", "--hidden", "32", "--no-jit")
+    out = interrupted_program(begun, "counting", *small, "--out", str(folder))
     assert "5-gram, Kneser-Ney" in out
     assert load_weights(folder / "window-of-4" / "best.safetensors")

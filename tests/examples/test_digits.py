@@ -1,19 +1,17 @@
 """examples/digits.py: names of digits from their images, on few images and few epochs."""
 
 import signal
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
-from tests.examples.conftest import Ran, load
+from tests.examples.conftest import Help, Run, assert_refused, load
 from tinygrad_rnn.checkpoints import load_weights
 from tinygrad_rnn.nn import functional
 from tinygrad_rnn.text import Vocabulary
 
-Run = Callable[..., Ran]
 SMALL = ["--images", 2000, "--hidden", 96, "--epochs", 12, "--batch", 32, "--lr", 1e-2]
 LINE = ",".join(["0"] * 64 + ["7"]) + "\n"
 
@@ -116,10 +114,7 @@ def test_errors_are_one_sentence(
     if text is not None:
         path.write_text(text)
     ran = run_main(load("digits"), "--data", path, "--test", path)
-    assert ran.status == 2
-    assert ran.err.startswith("error: ")
-    assert ran.err.count("\n") == 1
-    assert words in ran.err
+    assert_refused(ran.status, ran.err, words)
 
 
 def test_a_file_to_test_with_is_asked_for(run_main: Run, tmp_path: Path) -> None:
@@ -127,16 +122,14 @@ def test_a_file_to_test_with_is_asked_for(run_main: Run, tmp_path: Path) -> None
     path = tmp_path / "some.tra"
     path.write_text(LINE * 20)
     ran = run_main(load("digits"), "--data", path)
-    assert ran.status == 2
-    assert "--test" in ran.err
+    assert_refused(ran.status, ran.err, "--test")
 
 
 @pytest.mark.parametrize("name", ["--batch", "--images", "--hidden", "--epochs"])
 def test_sizes_that_cannot_be(run_main: Run, name: str) -> None:
     """A size of 0 ends in a traceback."""
     ran = run_main(load("digits"), "--no-jit", name, 0)
-    assert ran.status == 2
-    assert ran.err.startswith("error: ")
+    assert_refused(ran.status, ran.err)
 
 
 def test_the_seed_decides(run_main: Run) -> None:
@@ -169,11 +162,8 @@ def test_ctrl_c_keeps_the_best(
     assert (tmp_path / "run1" / "best.safetensors").exists()
 
 
-def test_help(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help(help_of: Help) -> None:
     """`--help` fails, or does not name an option."""
-    with pytest.raises(SystemExit) as end:
-        load("digits").main(["--help"])
-    assert end.value.code == 0
-    out = capsys.readouterr().out
+    out = help_of("digits")
     for option in ("--data", "--test", "--feed-back", "--seed", "--epochs", "--no-jit"):
         assert option in out

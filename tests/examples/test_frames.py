@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
-from tests.examples.conftest import load
+from tests.examples.conftest import assert_refused, load
 from tests.examples.interrupting import interrupt_second_epoch
 from tinygrad_rnn.checkpoints import load_weights
 
@@ -96,11 +96,8 @@ def test_errors_are_one_sentence(
     if content is not None:
         path.write_text(content, encoding="utf-8")
     out = str(tmp_path / "out")
-    assert frames.main(["--data", str(path), "--test", str(path), "--out", out]) == 2
-    err = capsys.readouterr().err
-    assert err.startswith("error: ")
-    assert words in err
-    assert err.count("\n") == 1
+    status = frames.main(["--data", str(path), "--test", str(path), "--out", out])
+    assert_refused(status, capsys.readouterr().err, words)
 
 
 def test_ctrl_c_keeps_the_best(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,11 +1,6 @@
 """examples/interpretable_cells.py: its properties, and what it writes, prints and refuses."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +8,7 @@ import pytest
 
 import tinygrad_rnn as tg
 from tests.examples.conftest import EXAMPLES, Program, load
+from tests.examples.interrupting import interrupted_program
 from tinygrad_rnn import lm
 from tinygrad_rnn.text import Vocabulary
 
@@ -134,26 +130,9 @@ def test_mistakes_are_told_in_a_line(
 def test_ctrl_c_keeps_the_run(text: Path, tmp_path: Path) -> None:
     """Ctrl-C while the model is being trained ends in a traceback, or loses the model."""
     folder = tmp_path / "run"
-    command = [
-        *(sys.executable, str(EXAMPLES / "interpretable_cells.py"), "--seconds", "60"),
-        *("--data", str(text), "--out", str(folder), *QUICK),
-    ]
-    with subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(EXAMPLES.parent), "PYTHONIOENCODING": "utf-8"},
-    ) as process:
-        deadline = time.monotonic() + 60
-        while not (folder / "last.safetensors").exists():
-            assert time.monotonic() < deadline
-            assert process.poll() is None
-            time.sleep(0.02)
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
-    assert "Traceback" not in err
+    trained = (folder / "last.safetensors").exists
+    where = ("--data", str(text), "--out", str(folder))
+    out = interrupted_program(trained, "interpretable_cells", "--seconds", "60", *where, *QUICK)
     assert "--checkpoint" in out
     assert lm.load_model(folder / "last.safetensors").text["name"] == str(text)
 

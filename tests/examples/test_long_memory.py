@@ -2,16 +2,14 @@
 
 import math
 import signal
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
-from tests.examples.conftest import Ran, load
+from tests.examples.conftest import Help, Run, assert_refused, load
 
-Run = Callable[..., Ran]
 QUICK = ["--updates", 50, "--hidden", 4, "--batch", 8, "--no-jit"]
 
 
@@ -88,10 +86,7 @@ def test_the_baselines() -> None:
 def test_errors_are_one_sentence(run_main: Run, arguments: list[object], words: str) -> None:
     """A size that cannot be ends in a traceback."""
     ran = run_main(load("long_memory"), *arguments)
-    assert ran.status == 2
-    assert ran.err.startswith("error: ")
-    assert ran.err.count("\n") == 1
-    assert words in ran.err
+    assert_refused(ran.status, ran.err, words)
 
 
 def test_the_seed_decides(run_main: Run) -> None:
@@ -124,11 +119,8 @@ def test_ctrl_c_keeps_the_best(
     assert (tmp_path / "run1" / "adding-rnn" / "best.safetensors").exists()
 
 
-def test_help(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help(help_of: Help) -> None:
     """`--help` fails, or does not name an option."""
-    with pytest.raises(SystemExit) as end:
-        load("long_memory").main(["--help"])
-    assert end.value.code == 0
-    out = capsys.readouterr().out
+    out = help_of("long_memory")
     for option in ("--task", "--length", "--seed", "--updates", "--no-jit"):
         assert option in out

@@ -2,16 +2,14 @@
 
 import signal
 from argparse import Namespace
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.examples.conftest import Ran, load
+from tests.examples.conftest import Help, Run, assert_refused, load
 from tinygrad_rnn.checkpoints import load_weights
 
-Run = Callable[..., Ran]
 SMALL = ["--folds", 1, "--hidden", 8, "--epochs", 2, "--no-jit"]
 HEADER = "Date,Close\n"
 
@@ -138,10 +136,7 @@ def test_errors_are_one_sentence(
     if text is not None:
         path.write_text(text)
     ran = run_main(load("next_day"), "--data", path)
-    assert ran.status == 2
-    assert ran.err.startswith("error: ")
-    assert ran.err.count("\n") == 1
-    assert words in ran.err
+    assert_refused(ran.status, ran.err, words)
 
 
 @pytest.mark.parametrize(
@@ -151,8 +146,7 @@ def test_errors_are_one_sentence(
 def test_settings_that_cannot_be(run_main: Run, arguments: list[object]) -> None:
     """A setting out of range ends in a traceback."""
     ran = run_main(load("next_day"), "--no-jit", *arguments)
-    assert ran.status == 2
-    assert ran.err.startswith("error: ")
+    assert_refused(ran.status, ran.err)
 
 
 def test_the_seed_decides(run_main: Run) -> None:
@@ -186,11 +180,8 @@ def test_ctrl_c_keeps_the_best(
     assert "lstm.weight_hh_l0" in load_weights(tmp_path / "run1" / "levels-1" / "best.safetensors")
 
 
-def test_help(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help(help_of: Help) -> None:
     """`--help` fails, or does not name an option."""
-    with pytest.raises(SystemExit) as end:
-        load("next_day").main(["--help"])
-    assert end.value.code == 0
-    out = capsys.readouterr().out
+    out = help_of("next_day")
     for option in ("--data", "--date-format", "--value", "--seed", "--epochs", "--no-jit"):
         assert option in out

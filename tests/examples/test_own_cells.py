@@ -1,17 +1,15 @@
 """examples/own_cells.py: the three cells compute their equations, and learn."""
 
 import signal
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
-from tests.examples.conftest import Ran, load
+from tests.examples.conftest import Help, Run, assert_refused, load
 from tinygrad_rnn import nn
 
-Run = Callable[..., Ran]
 NAMES = ("UGRNN", "JANET", "RHN")
 QUICK = ["--hidden", 4, "--epochs", 1, "--batch", 16, "--window", 16, "--no-jit"]
 VERSE = "the rain in spain stays mainly in the plain. " * 60
@@ -97,10 +95,7 @@ def test_errors_are_one_sentence(
     if text is not None:
         path.write_text(text)
     ran = run_main(load("own_cells"), "--data", path)
-    assert ran.status == 2
-    assert ran.err.startswith("error: ")
-    assert ran.err.count("\n") == 1
-    assert words in ran.err
+    assert_refused(ran.status, ran.err, words)
 
 
 def test_bytes_that_are_no_text(run_main: Run, tmp_path: Path) -> None:
@@ -108,7 +103,7 @@ def test_bytes_that_are_no_text(run_main: Run, tmp_path: Path) -> None:
     path = tmp_path / "some.txt"
     path.write_bytes(b"\xff\xfe\x00" * 100)
     ran = run_main(load("own_cells"), "--data", path)
-    assert (ran.status, ran.err.count("\n")) == (2, 1)
+    assert_refused(ran.status, ran.err)
 
 
 def test_the_seed_decides(run_main: Run, verse: Path) -> None:
@@ -146,11 +141,8 @@ def test_ctrl_c_keeps_the_best(
     assert (tmp_path / "run1" / "ugrnn" / "best.safetensors").exists()
 
 
-def test_help(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help(help_of: Help) -> None:
     """`--help` fails, or does not name an option."""
-    with pytest.raises(SystemExit) as end:
-        load("own_cells").main(["--help"])
-    assert end.value.code == 0
-    out = capsys.readouterr().out
+    out = help_of("own_cells")
     for option in ("--data", "--seed", "--epochs", "--no-jit"):
         assert option in out

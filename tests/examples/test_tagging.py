@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.examples.conftest import load
+from tests.examples.conftest import assert_refused, load
 from tests.examples.interrupting import interrupt_second_epoch
 from tinygrad_rnn.checkpoints import load_weights
 
@@ -82,11 +82,8 @@ def test_errors_are_one_sentence(
     path = tmp_path / "a.conllu"
     if content is not None:
         path.write_text(content, encoding="utf-8")
-    assert tagging.main(["--data", str(path), "--out", str(tmp_path / "out")]) == 2
-    err = capsys.readouterr().err
-    assert err.startswith("error: ")
-    assert words in err
-    assert err.count("\n") == 1
+    status = tagging.main(["--data", str(path), "--out", str(tmp_path / "out")])
+    assert_refused(status, capsys.readouterr().err, words)
 
 
 def test_a_folder_without_the_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -58,6 +58,7 @@ def test_gradients_on_links_are_those_of_the_trace() -> None:
     loss = recorded("gru", 5, 1)
     graph, passed = inspect.graph_of(loss), inspect.trace(loss)
     folded = inspect.fold(graph, unfold=range(5), trace=passed)
+    assert {link.tracked for link in folded.links} == {True, False}
     for link in folded.links:
         if link.tracked:
             squares = sum(passed.passed.get(use, 0.0) ** 2 for use in link.uses)

@@ -15,7 +15,7 @@ def sigmoid(x: Array) -> Array:
 
 
 def keras_step(
-    kind: str, x: Array, state: list[Array], weights: list[Array], reset_after: bool = True
+    kind: str, x: Array, state: list[Array], weights: list[Array], reset_after: bool
 ) -> list[Array]:
     """One step of SimpleRNN, LSTM or GRU as their cells' `call` computes it (keras.io/api)."""
     kernel, recurrent = weights[:2]

@@ -94,7 +94,7 @@ def test_greedy_takes_the_most_probable(
         assert generate_text(model, vocabulary, "the c", length=10, **arguments) == expected
 
 
-def test_symbols_come_as_often_as_their_probability(vocabulary: Vocabulary) -> None:
+def test_symbols_come_as_often_as_their_probability() -> None:
     """Drawing is biased."""
     model = RecurrentLanguageModel(3, "rnn", 2)
     for parameter in model.parameters():
@@ -203,7 +203,7 @@ def test_pieces_come_one_by_one_and_leave_no_trace(vocabulary: Vocabulary) -> No
     assert model.training
 
 
-def test_an_empty_prime_is_a_newline_or_symbol_0(model: RecurrentLanguageModel) -> None:
+def test_an_empty_prime_is_a_newline_or_symbol_0() -> None:
     """The first symbol depends on something that is not documented."""
     lines = Vocabulary("ab\n")
     small = RecurrentLanguageModel(3, "rnn", 4)

@@ -108,6 +108,7 @@ def test_a_beam_as_wide_as_everything_finds_the_best(
     for row in range(2):
         best = everything(chain, row, start[row], length, end)
         best.sort(key=lambda f: (not f[3], -f[1] / f[2] ** alpha))
+        assert len(found[row]) == min(3, len(best))
         for hypothesis, (_, log_p, steps, ended) in zip(found[row], best, strict=False):
             # Equals may come in another order, and so may sums that differ by rounding.
             own = (*hypothesis.symbols, end) if ended else hypothesis.symbols

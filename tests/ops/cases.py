@@ -774,14 +774,10 @@ def stack(draw: Draw) -> Problem:
     return Problem(lambda *x: tg.stack(x, axis) ** 2, inputs, lambda *x: np.stack(x, axis) ** 2)
 
 
-def draw_index(draw: Draw, shape: tuple[int, ...], axis: int, smaller: bool = True) -> Array:
+def draw_index(draw: Draw, shape: tuple[int, ...], axis: int) -> Array:
     """Draw an index for gather and scatter_add: any length on the axis, at most x's elsewhere."""
     sizes = [
-        draw(st.integers(0, 3))
-        if i == axis
-        else draw(st.integers(0 if n == 0 else 1, n))
-        if smaller
-        else n
+        draw(st.integers(0, 3)) if i == axis else draw(st.integers(0 if n == 0 else 1, n))
         for i, n in enumerate(shape)
     ]
     if shape[axis] == 0:

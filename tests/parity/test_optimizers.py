@@ -87,6 +87,25 @@ def problem(seed: int, dtype: Any) -> tuple[list[Any], list[list[Any]]]:
     return start, gradients
 
 
+def has_memory(chosen: dict[str, Any]) -> bool:
+    """Without any memory the step is g / |g|, which magnifies rounding where g is near 0."""
+    return chosen.get("alpha") != 0.0 and chosen.get("betas", (0, 1))[1] != 0.0
+
+
+def assert_same(
+    ours: list[Any], theirs: list[Any], chosen: dict[str, Any], dtype: Any = np.float64
+) -> None:
+    """Compare parameters after 30 updates, each of which rounds a few times."""
+    if dtype is np.float64:
+        rtol, atol = 1e-12 if has_memory(chosen) else 1e-8, 1e-13
+    else:
+        # Single precision has 1.2e-7 to an ulp.
+        rtol, atol = 2e-5, 2e-6
+    for a, b in zip(ours, theirs, strict=True):
+        assert a.dtype == dtype
+        np.testing.assert_allclose(values(a), b.detach().numpy(), rtol=rtol, atol=atol)
+
+
 def run(parameters: list[Any], optimizer: Any, gradients: Any, make: Any) -> None:
     for step in gradients:
         for parameter, gradient in zip(parameters, step, strict=True):
@@ -101,19 +120,13 @@ def run(parameters: list[Any], optimizer: Any, gradients: Any, make: Any) -> Non
 def test_the_same_updates(name: str, dtype: Any, data: Any) -> None:
     """An update differs from PyTorch's by more than rounding."""
     chosen = data.draw(SETTINGS[name])
-    # Without any memory the step is g / |g|, which magnifies rounding where g is near 0.
-    memory = chosen.get("alpha") != 0.0 and chosen.get("betas", (0, 1))[1] != 0.0
-    assume(memory or dtype is np.float64)
+    assume(has_memory(chosen) or dtype is np.float64)
     start, gradients = problem(data.draw(st.integers(0, 999)), dtype)
     ours = [tg.nn.Parameter(tg.tensor(a)) for a in start]
     theirs = [torch.nn.Parameter(torch.tensor(a)) for a in start]
     run(ours, getattr(optim, name)(ours, **chosen), gradients, tg.tensor)
     run(theirs, getattr(torch.optim, name)(theirs, **chosen), gradients, torch.tensor)
-    # 30 updates, each rounded a few times; single precision has 1.2e-7 to an ulp.
-    rtol, atol = (1e-12 if memory else 1e-8, 1e-13) if dtype is np.float64 else (2e-5, 2e-6)
-    for a, b in zip(ours, theirs, strict=True):
-        assert a.dtype == dtype
-        np.testing.assert_allclose(values(a), b.detach().numpy(), rtol=rtol, atol=atol)
+    assert_same(ours, theirs, chosen, dtype)
 
 
 @names
@@ -131,10 +144,7 @@ def test_pytorchs_state_dict_goes_on_equal(name: str, data: Any) -> None:
     optimizer.load_state_dict(their_optimizer.state_dict())
     run(theirs, their_optimizer, gradients[7:], torch.tensor)
     run(ours, optimizer, gradients[7:], tg.tensor)
-    memory = chosen.get("alpha") != 0.0 and chosen.get("betas", (0, 1))[1] != 0.0
-    rtol = 1e-12 if memory else 1e-8
-    for a, b in zip(ours, theirs, strict=True):
-        np.testing.assert_allclose(values(a), b.detach().numpy(), rtol=rtol, atol=1e-13)
+    assert_same(ours, theirs, chosen)
 
 
 def to_torch(value: Any) -> Any:
@@ -161,10 +171,7 @@ def test_pytorch_goes_on_equal_from_our_state_dict(name: str, data: Any) -> None
     their_optimizer.load_state_dict(to_torch(optimizer.state_dict()))
     run(theirs, their_optimizer, gradients[7:], torch.tensor)
     run(ours, optimizer, gradients[7:], tg.tensor)
-    memory = chosen.get("alpha") != 0.0 and chosen.get("betas", (0, 1))[1] != 0.0
-    rtol = 1e-12 if memory else 1e-8
-    for a, b in zip(ours, theirs, strict=True):
-        np.testing.assert_allclose(values(a), b.detach().numpy(), rtol=rtol, atol=1e-13)
+    assert_same(ours, theirs, chosen)
 
 
 @names

@@ -106,6 +106,7 @@ m.ones(3).fill_(m.tensor(n)) | m.ones(2, 3).masked_fill_(m.tensor([True, False, 
 m.ones(4).copy_(m.arange(4)) | m.arange(4.0).pow_(2).sqrt_().neg_().abs_()
 m.zeros(3).exp_().log_() | m.zeros(2).sigmoid_() | m.ones(2).relu_().tanh_()
 m.zeros(3).lerp_(m.ones(3), 0.5) | m.ones(3).clamp_(max=0.5) | m.ones(3).clamp_min_(2)
+m.ones(3).clamp_max_(0.5)
 m.ones(3).addcmul_(m.ones(3), m.ones(3), value=2)
 m.ones(3).addcdiv_(m.ones(3), m.ones(3), value=2) | m.ones(3).index_fill_(0, m.tensor([1]), 7)
 m.zeros(3).index_add_(0, m.tensor([1, 1]), m.ones(2)) | m.ones(3).sub_(1).div_(2) | i.sum().item()

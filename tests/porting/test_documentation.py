@@ -56,7 +56,9 @@ def place_of(name: str) -> tuple[str, str]:
 def test_what_is_missing_is_missing_and_the_rest_is_there(cells: list[str]) -> None:
     """The page calls something missing that is here, or the other way round."""
     absent, present = cells
-    for name in re.findall(r"`([\w.]+)`", absent):
+    names = re.findall(r"`([\w.]+)`", absent)
+    assert names
+    for name in names:
         place, last = place_of(name)
         assert compatibility.instead(place, last) is not None, name
         assert not hasattr(PLACES[place], last)

@@ -131,6 +131,7 @@ def test_asking_for_other_devices_says_no() -> None:
         assert not kind.is_available()
         assert kind.device_count() == 0
     tg.cuda.manual_seed_all(1)
+    tg.cuda.empty_cache()
     tg.backends.cudnn.deterministic = True
     assert tg.device("cpu") == "cpu" == str(tg.zeros(1).device)
     assert tg.device("cpu", 0).type == "cpu"

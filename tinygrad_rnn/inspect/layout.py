@@ -195,7 +195,6 @@ class _Inside:
     def __init__(self, folded: Folded, box: Box) -> None:
         self._boxes = {inner.index for inner in folded.inside(box)}
         self._folded = folded
-        self._column = box.column
         depth = self._depths()
         last = max(depth.values())
         self._layers: list[list[_Item]] = [[] for _ in range(last + 1)]

@@ -66,10 +66,10 @@ def require_shape(array: Array, shape: tuple[int, ...], name: str) -> None:
         raise ShapeError(f"{name} needs the shape {shape}, not {array.shape}")
 
 
-def reordered(array: Array, order: Sequence[int], axis: int = 0) -> Array:
-    """Return the equal blocks of an axis in another order: block `order[0]` first."""
-    blocks = np.split(array, len(order), axis)
-    return np.concatenate([blocks[i] for i in order], axis)
+def reordered(array: Array, order: Sequence[int]) -> Array:
+    """Return the equal blocks of the first axis in another order: block `order[0]` first."""
+    blocks = np.split(array, len(order))
+    return np.concatenate([blocks[i] for i in order])
 
 
 def state_dict_of(directions: Sequence[Direction], layer: int | None) -> dict[str, Array]:

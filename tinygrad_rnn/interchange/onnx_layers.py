@@ -62,7 +62,7 @@ def write_layers(w: Writer, a: Step, b: Step) -> list[str]:
         x = graph.node("Add", output, x) if module.residual and layer else output
     if module.batch_first:
         x = graph.node("Transpose", x, perm=[1, 0, 2])
-    return [x, *_final_states(w, a, module, finals)]
+    return [x, *_final_states(w, module, finals)]
 
 
 def _refuse_wiring(module: nn.Recurrent, step: Step) -> None:
@@ -142,9 +142,7 @@ def _learned(
     return states
 
 
-def _final_states(
-    w: Writer, a: Step, module: nn.Recurrent, finals: Sequence[Sequence[str]]
-) -> list[str]:
+def _final_states(w: Writer, module: nn.Recurrent, finals: Sequence[Sequence[str]]) -> list[str]:
     """Return the final states in the order of the module's own result."""
     graph = w.graph
     if module._stacks_states:

@@ -111,16 +111,12 @@ class Reductions(Arithmetic):
     @numpy_names
     def argmax(self, dim: Int | None = None, keepdim: Bool = False) -> Tensor:
         """Return the index of the largest element, the first of equal ones."""
-        axis = None if dim is None else axis_of(dim, max(self.ndim, 1))
-        axis = axis if self.ndim else None
-        return self.apply(ops.argmax, self, axis=axis, keepdims=keepdim)
+        return self._place(ops.argmax, dim, keepdim)
 
     @numpy_names
     def argmin(self, dim: Int | None = None, keepdim: Bool = False) -> Tensor:
         """Return the index of the smallest element, the first of equal ones."""
-        axis = None if dim is None else axis_of(dim, max(self.ndim, 1))
-        axis = axis if self.ndim else None
-        return self.apply(ops.argmin, self, axis=axis, keepdims=keepdim)
+        return self._place(ops.argmin, dim, keepdim)
 
     @numpy_names
     def any(self, dim: Any = None, keepdim: Bool = False) -> Tensor:
@@ -193,6 +189,11 @@ class Reductions(Arithmetic):
 
     def _reduce(self, primitive: Primitive, dim: Any, keepdim: Bool) -> Tensor:
         axis = axes_of(dim, self.ndim)
+        return self.apply(primitive, self, axis=axis, keepdims=keepdim)
+
+    def _place(self, primitive: Primitive, dim: Int | None, keepdim: Bool) -> Tensor:
+        axis = None if dim is None else axis_of(dim, max(self.ndim, 1))
+        axis = axis if self.ndim else None
         return self.apply(primitive, self, axis=axis, keepdims=keepdim)
 
     def _extreme(self, primitive: Primitive, dim: Int, keepdim: Bool) -> MaxMin:

@@ -2,8 +2,10 @@
 
 import doctest
 import importlib.util
+import inspect
 import json
 import math
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +13,9 @@ from types import ModuleType
 
 import pytest
 
-from tinygrad_rnn import text
+from tests.examples.conftest import load
+from tinygrad_rnn import lm, text
+from tinygrad_rnn.inspect.cells import CHANCE
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -83,6 +87,65 @@ def test_the_demo_starts_where_the_readme_says() -> None:
     readme = README.read_text()
     assert claim in readme
     assert f"{corpus.size / 1000:.0f} kB" in readme
+
+
+def test_the_settings_of_the_table_are_those_of_the_runs() -> None:
+    """Fails if the table is of other epochs, threads or steps than the README says it is."""
+    figures = json.loads(RESULTS.read_text())
+    full, rates = figures["full"], figures["iterations_a_second"]
+    readme = " ".join(README.read_text(encoding="utf-8").split())
+    last, an_epoch = figures["results"][0]["iterations"], full["iterations"] / full["epochs"]
+    cores = {2: "two"}[int(re.findall(r"(\d+) threads", figures["machine"])[0])]
+    assert f"the time for {last / an_epoch:.0f} epochs on {cores} cores" in readme
+    held_out = lm.TrainingSettings().fractions[1]
+    assert f"through the {held_out:.0%} held out".replace("%", " %") in readme
+    drawn = re.findall(r"temperature=([\d.]+)", inspect.getsource(benchmark().trained))
+    assert [f"the LSTM writes, at temperature {t}:" in readme for t in drawn] == [True]
+    lstm = figures["results"][0]
+    eager = not any(result.get("jit") for result in figures["results"])
+    assert ("minutes of the table are of steps that ran operation by operation" in readme) == eager
+    # Whatever a file of results says or leaves out, its times are of one mode or the other.
+    rate = lstm["iterations"] / lstm["seconds"]
+    assert (rate < math.sqrt(rates["eager"] * rates["jit"])) == eager
+
+
+def test_the_demo_is_as_long_as_the_readme_says() -> None:
+    """Fails if `make demo` trains for other updates or seconds than README.md says."""
+    options = load("shakespeare").options_of(["demo"])
+    claim = f"for {options.iterations:,} updates, or as many as {options.seconds:g} seconds are"
+    assert claim in " ".join(README.read_text(encoding="utf-8").split())
+
+
+def test_the_search_for_cells_is_as_the_readme_says() -> None:
+    """Fails if the models, their number of units, or what counts as chance are others."""
+    readme = " ".join(README.read_text(encoding="utf-8").split())
+    found = json.loads((RESULTS.parent / "cells.json").read_text(encoding="utf-8"))
+    (sizes,) = {
+        (m["kind"], m["num_layers"], m["hidden_size"])
+        for m in (of["model"] for of in found.values())
+    }
+    kind, layers, hidden = sizes
+    assert f"Best units of {layers} × {hidden} {kind.upper()}s" in readme
+    # Of h and of c.
+    claim = (
+        f"the best of all {2 * layers * hidden} units does not exceed in {100 * CHANCE:.0f} of 100"
+    )
+    assert claim in readme
+    seconds = load("interpretable_cells").parser().parse_args([]).seconds
+    assert f"trains for {seconds:g} seconds, ranks every unit" in readme
+
+
+def test_the_folders_are_there() -> None:
+    """Fails if the table of folders names a file or folder that does not exist."""
+    table = README.read_text(encoding="utf-8").split("| where | what |\n")[1].split("\n\n")[0]
+    rows = table.splitlines()[1:]
+    assert len(rows) > 10
+    for row in rows:
+        first, *others = re.findall(r"`([^`]+)`", row.split("|")[1])
+        # The others of a row stand beside the first.
+        for path in (ROOT / first, *((ROOT / first).parent / name for name in others)):
+            assert path.exists(), path
+            assert path.is_dir() == (path.suffix == ""), path
 
 
 def test_hello_ends_as_the_readme_says() -> None:

@@ -105,7 +105,8 @@ def test_bits_of_a_row_do_not_depend_on_the_others(m, k, n, dtype, a_layout, b_l
 def assert_same(found, wanted, a, b):
     """Bit for bit; to rounding for one row, whose sum takes another order for some layouts of B."""
     if len(found) == 1:
-        bound = 4 * len(b) * np.finfo(a.dtype).eps * np.abs(a).max(initial=0) * np.abs(b).max(initial=0)
+        largest = np.abs(a).max(initial=0) * np.abs(b).max(initial=0)
+        bound = 4 * len(b) * np.finfo(a.dtype).eps * largest
         np.testing.assert_allclose(found, wanted, rtol=0, atol=bound)
     else:
         np.testing.assert_array_equal(found, wanted)
@@ -179,8 +180,15 @@ def test_an_element_is_one_chain_of_fused_multiply_adds(m):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(
     ("m", "k", "n"),
-    [(1, 700, 1000), (64, 300, 200), (480, 128, 40), (2000, 40, 20), (50, 1030, 65)]
-    + [(2, 33, 130), (1, 20, 10)],
+    [
+        (1, 700, 1000),
+        (64, 300, 200),
+        (480, 128, 40),
+        (2000, 40, 20),
+        (50, 1030, 65),
+        (2, 33, 130),
+        (1, 20, 10),
+    ],
 )
 @pytest.mark.parametrize("layout", ["rows", "columns"])
 def test_thread_count_never_changes_a_bit(dtype, m, k, n, layout, monkeypatch):

@@ -23,6 +23,9 @@ from tinygrad_rnn.inspect.reading import Reading
 _BLOCK = 64
 """Units whose shifts are scored at a time, which bounds the memory used."""
 
+CHANCE = 0.99
+"""The share of shifts in which the best of all units stays at or below `Ranking.chance`."""
+
 
 class UnitScore(NamedTuple):
     """How well a unit tracks a property.
@@ -51,7 +54,8 @@ class Ranking:
     Attributes:
         measure: "AUC" (0.5 is chance, 1 perfect) or "Spearman" (0 … 1).
         scores: the units.
-        chance: the score that the best of all units reaches in 99 of 100 shifts, on the rest.
+        chance: the score, on the rest, that the best of all units does not exceed in 99 of 100
+            shifts.
         shifts: how many shifts were tried.
         split: how many characters the units were chosen by.
         baseline: for a boolean property the share of characters that have it.
@@ -71,7 +75,7 @@ class Ranking:
     def __str__(self) -> str:
         lines = [
             f"{self.measure}, chosen by {self.split:,} characters; chance {self.chance:.3f} (best "
-            f"unit, 99 of 100 of {self.shifts} shifts)",
+            f"unit, {100 * CHANCE:.0f} of 100 of {self.shifts} shifts)",
             f"{'unit':<26}{'sign':>5}{'found':>8}{'held out':>10}{'p':>8}",
         ]
         lines += [
@@ -149,7 +153,7 @@ def rank_units(
         name, unit = names[i]
         best, rest_score = score.shown(abs(found[i])), score.shown(checked[i])
         scores.append(UnitScore(name, unit, int(signs[i]), best, rest_score, float(p)))
-    chance = score.shown(float(np.quantile(by_chance, 0.99)))
+    chance = score.shown(float(np.quantile(by_chance, CHANCE)))
     share = float(np.mean(wanted != 0))
     return Ranking(score.measure, tuple(scores), chance, len(by_chance), cut, share)
 

@@ -47,6 +47,7 @@ UNPACKED_ROWS = 14  # up to this many rows, a row-major B is read where it lies
 THREADED_PRODUCTS = 8_000_000
 # Elements of B from which on reading it takes that long, however few the rows.
 THREADED_MATRIX = 1 << 19
+GROUP = 4  # panels of a row-major B that are packed together, to read more of each row at once
 ALIGNMENT = 64
 TINY_PRODUCTS = 128  # multiplications that take less time than setting up a tile
 TRANSPOSED_ROWS = 16  # at a time, a cache line of the target in float32
@@ -126,7 +127,7 @@ def _movers(real: str) -> tuple[Any, Any, Any]:
         """One panel: target[k, j] = B[k, j] for j < columns, and 0 up to the panel's width."""
         line_bytes = target_width * itemsize
         if b_column == itemsize and columns == width:
-            copy_lines(depth, b, b_step, target, dtype(0))
+            copy_lines(1, depth, b, b_step, target, 0, dtype(0))
             return
         if b_step == itemsize:
             transpose(b, b_column, columns, depth, target, line_bytes)
@@ -257,6 +258,7 @@ def gemm_task(real: str) -> Kernel:
         lies_ready = packed or (b_column == itemsize and rows <= UNPACKED_ROWS)
         transposed_row = alone and b_step == itemsize and not lies_ready
         streamed_row = alone and b_column == itemsize
+        packs_several = b_column == itemsize and not lies_ready
         in_row = 1
         if rows <= 4:
             in_row = together[rows - 1]
@@ -266,12 +268,14 @@ def gemm_task(real: str) -> Kernel:
             size += rows * line_bytes
         ready = packed or (lies_ready and (last - first) % width == 0)
         if not (ready or transposed_row or streamed_row):
-            size += in_row * panel_bytes
+            size += max(in_row, GROUP) * panel_bytes
         memory = np.empty(size, np.uint8)
         scratch = (memory.ctypes.data + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
         corner = stack_words(corner_words)
         tiles = (rows + tallest_tile - 1) // tallest_tile
-        depth_block = DEPTH_BLOCK
+        # Equal blocks: each begins by loading C, which a short one at the end would do for little.
+        blocks = max((depth + DEPTH_BLOCK - 1) // DEPTH_BLOCK, 1)
+        depth_block = max((depth + blocks - 1) // blocks, 1)
         if lies_ready and tiles == 1:
             depth_block = max(depth, 1)
         for index in range(batch_from, batch_to):
@@ -307,13 +311,17 @@ def gemm_task(real: str) -> Kernel:
                 remaining = last - j
                 several = in_row > 1 and remaining >= in_row * width
                 panels = in_row if several else 1
+                group = panels
+                if packs_several and in_row == 1 and remaining >= GROUP * width:
+                    group = GROUP
                 narrow = remaining <= vector
-                columns = min(remaining, panels * width)
+                columns = min(remaining, group * width)
                 tile_width = vector if narrow else width
                 partial = columns < tile_width
                 k = 0
                 while True:
                     steps = min(depth_block, depth - k)
+                    adds = k > 0 or goes_on
                     if packed:
                         b_now = b + j * depth * itemsize + k * tile_width * itemsize
                         b_next = tile_width * itemsize
@@ -328,45 +336,52 @@ def gemm_task(real: str) -> Kernel:
                         b_next = tile_width * itemsize
                         b_panel = panel_bytes
                         start = b + k * b_step + j * b_column
-                        for panel in range(panels):
-                            pack(
-                                start + panel * width * b_column,
-                                b_step,
-                                b_column,
+                        if group > panels:
+                            copy_lines(GROUP, steps, start, b_step, spare, panel_bytes, dtype(0))
+                        else:
+                            for panel in range(panels):
+                                pack(
+                                    start + panel * width * b_column,
+                                    b_step,
+                                    b_column,
+                                    steps,
+                                    min(columns, tile_width),
+                                    spare + panel * panel_bytes,
+                                    tile_width,
+                                )
+                    for panel in range(group // panels):
+                        b_tile = b_now + panel * b_panel
+                        c_tile = c + (j + panel * width) * itemsize
+                        a_tile = a + k * itemsize
+                        for tile in range(tiles):
+                            height = rows // tiles + (1 if tile < rows % tiles else 0)
+                            result = c_tile
+                            result_row = c_row
+                            if partial:
+                                result = corner
+                                result_row = width_bytes
+                                if adds:
+                                    copy(
+                                        c_tile, c_row, itemsize, height, columns, corner, result_row
+                                    )
+                            run_tile(
+                                height,
+                                narrow,
+                                several,
                                 steps,
-                                min(columns, tile_width),
-                                spare + panel * panel_bytes,
-                                tile_width,
+                                pointer_at(a_tile, dtype),
+                                a_row,
+                                pointer_at(b_tile, dtype),
+                                b_next,
+                                b_panel,
+                                pointer_at(result, dtype),
+                                result_row,
+                                adds,
                             )
-                    i = 0
-                    for tile in range(tiles):
-                        height = rows // tiles + (1 if tile < rows % tiles else 0)
-                        result = c + i * c_row + j * itemsize
-                        result_row = c_row
-                        if partial:
-                            result = corner
-                            result_row = width_bytes
-                            if k > 0 or goes_on:
-                                start = c + i * c_row + j * itemsize
-                                copy(start, c_row, itemsize, height, columns, corner, width_bytes)
-                        run_tile(
-                            height,
-                            narrow,
-                            several,
-                            steps,
-                            pointer_at(a + i * a_row + k * itemsize, dtype),
-                            a_row,
-                            pointer_at(b_now, dtype),
-                            b_next,
-                            b_panel,
-                            pointer_at(result, dtype),
-                            result_row,
-                            k > 0 or goes_on,
-                        )
-                        if partial:
-                            target = c + i * c_row + j * itemsize
-                            copy(corner, width_bytes, itemsize, height, columns, target, c_row)
-                        i += height
+                            if partial:
+                                copy(corner, width_bytes, itemsize, height, columns, c_tile, c_row)
+                            a_tile += height * a_row
+                            c_tile += height * c_row
                     k += steps
                     if k >= depth:
                         break

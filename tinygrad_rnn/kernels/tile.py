@@ -31,6 +31,8 @@ ROWS_PER_BASE = 3  # an x86 address reaches rows 0, 1 and 2 from one pointer
 UNROLL = 2
 STREAMED_ROWS = 8  # rows of B that `run_streamed_row` reads side by side
 PREFETCH_STEPS = 16  # rows of B between what is read and what is asked for
+# The same where B is copied: more lines a power of two apart push each other out of a cache's set.
+COPIED_AHEAD = 6
 
 
 class Form(NamedTuple):
@@ -567,16 +569,27 @@ def _streamed_row_function(module: Any, real: str) -> Any:
 
 @intrinsic
 def copy_lines(
-    typing_context: Any, count: Any, source: Any, source_step: Any, target: Any, like: Any
+    typing_context: Any,
+    panels: Any,
+    count: Any,
+    source: Any,
+    source_step: Any,
+    target: Any,
+    apart: Any,
+    like: Any,
 ) -> Any:
-    """Copy a full panel's width from each of `count` rows to consecutive memory.
+    """Copy from each of `count` rows the full width of `panels` (a literal) panels.
 
-    Addresses and strides in bytes; `like` is a value of the element type.
+    Each panel's lines go to consecutive memory, the panels `apart` bytes apart. Addresses and
+    strides in bytes; `like` is a value of the element type.
     """
+    if not isinstance(panels, types.IntegerLiteral):
+        return None
+    together = panels.literal_value
     real = str(like)
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Value:
-        number, start, stride, destination, _ = values
+        _, number, start, stride, destination, apart, _ = values
         vectors = Vectors(builder, real, lanes(real))
         width = vectors.count * vectors.itemsize
         before = builder.block
@@ -590,12 +603,15 @@ def copy_lines(
             phi.add_incoming(value, before)
             phis.append(phi)
         left, here, there = phis
-        for column in range(PANEL_VECTORS):
-            place = builder.add(here, INDEX(column * width))
-            ahead = builder.add(place, builder.mul(stride, INDEX(PREFETCH_STEPS)))
-            _prefetch(builder, builder.inttoptr(ahead, BYTE.as_pointer()))
-            value = vectors.read(place, None)
-            vectors.write(value, builder.add(there, INDEX(column * width)), None)
+        ahead = builder.add(here, builder.mul(stride, INDEX(COPIED_AHEAD)))
+        for panel in range(together):
+            target = builder.add(there, builder.mul(apart, INDEX(panel)))
+            for column in range(PANEL_VECTORS):
+                place = INDEX((panel * PANEL_VECTORS + column) * width)
+                line = builder.inttoptr(builder.add(ahead, place), BYTE.as_pointer())
+                _prefetch(builder, line)
+                value = vectors.read(builder.add(here, place), None)
+                vectors.write(value, builder.add(target, INDEX(column * width)), None)
         remaining = builder.sub(left, INDEX(1))
         left.add_incoming(remaining, body)
         here.add_incoming(builder.add(here, stride), body)
@@ -604,4 +620,4 @@ def copy_lines(
         builder.position_at_end(done)
         return context.get_dummy_value()
 
-    return types.void(types.intp, types.intp, types.intp, types.intp, like), generate
+    return types.void(panels, *[types.intp] * 5, like), generate

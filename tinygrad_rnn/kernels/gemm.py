@@ -28,6 +28,7 @@ from tinygrad_rnn.kernels.simd import (
 )
 from tinygrad_rnn.kernels.tile import (
     PANEL_VECTORS,
+    ask_for,
     block_bits,
     copy_lines,
     dots_at_once,
@@ -357,6 +358,9 @@ def gemm_task(real: str) -> Kernel:
                             height = rows // tiles + (1 if tile < rows % tiles else 0)
                             result = c_tile
                             result_row = c_row
+                            if adds:
+                                # What the next panel adds to comes while this one is computed.
+                                ask_for(c_tile + panels * width_bytes, c_row, height)
                             if partial:
                                 result = corner
                                 result_row = width_bytes

@@ -72,6 +72,35 @@ def _prefetch(builder: Any, pointer: Value) -> None:
     builder.call(function, [pointer, read, keep, data])
 
 
+@intrinsic
+def ask_for(typing_context: Any, start: Any, stride: Any, rows: Any) -> Any:
+    """Have the width of a panel brought to the nearest cache, of each of `rows` (at least 1) rows.
+
+    Start and stride in bytes; what is not there to be read does no harm.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Value:
+        start, stride, rows = values
+        end = builder.add(start, builder.mul(stride, rows))
+        before = builder.block
+        body = builder.append_basic_block("lines")
+        done = builder.append_basic_block("lines_done")
+        builder.branch(body)
+        builder.position_at_end(body)
+        here = builder.phi(INDEX)
+        here.add_incoming(start, before)
+        for column in range(PANEL_VECTORS):
+            place = builder.add(here, INDEX(column * (host().bits // 8)))
+            _prefetch(builder, builder.inttoptr(place, BYTE.as_pointer()))
+        following = builder.add(here, stride)
+        here.add_incoming(following, body)
+        builder.cbranch(builder.icmp_signed("!=", following, end), body, done)
+        builder.position_at_end(done)
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp, types.intp), generate
+
+
 def _internal_function(module: Any, kind: Any, name: str) -> Any:
     function = ir.Function(module, kind, name)
     function.linkage = "internal"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
@@ -183,12 +183,15 @@ class Program:
         error, message = self.graph.checks[number - 1]
         raise error(message.replace("{value}", str(self.status[number - 1, 1])))
 
+    @property
+    def runner(self) -> Callable[[], int]:
+        """What runs it at the least cost of a call: `run`, or what that comes down to."""
+        return self._alone if self.is_whole and not self.parallel else self.run
+
     def run(self) -> int:
         """Run with what is bound, and return the number, from 1, of a failed check, or 0."""
         if self.is_whole:
-            if not self.parallel:
-                return self._alone()
-            return self._runner(self._header_address, True)
+            return self._runner(self._header_address, self.parallel)
         header = self._header
         failed = 0
         for piece in self.pieces:

@@ -112,6 +112,7 @@ class Replay:
                 assert value.tensor is not None
                 shape, dtype = value.tensor._array.shape, value.tensor._array.dtype
                 self._captured.append((slot, value.tensor, shape, dtype))
+        self._execute = self.program.runner
         self._bound: list[Array | None] = [None] * len(self.program.sources)
         # When all captured tensors were found to be bound, by the count of `settings.arrays`.
         self._bound_at = -1
@@ -198,7 +199,14 @@ class Replay:
                     return None
             if not stale:
                 self._bound_at = version
-        return stale if not self._meets_outside(leaves) and self.guards.hold() else None
+        outside = self._outside
+        for leaf in leaves:
+            array = leaf if type(leaf) is np.ndarray else leaf._array
+            if array.base is not None or id(array) in outside or self._written_arguments:
+                if self._meets_outside(leaves):
+                    return None
+                break
+        return stale if self.guards.hold() else None
 
     def _look_outside(self) -> None:
         """Note which arrays are known from outside, and whose memory is written there."""
@@ -211,10 +219,9 @@ class Replay:
 
     def _meets_outside(self, leaves: Sequence[Any]) -> bool:
         """Whether an argument is, or shares memory with, what the recording takes for another."""
-        outside = self._outside
         for place, leaf in enumerate(leaves):
-            array = leaf if type(leaf) is np.ndarray else leaf._array
-            if id(array) in outside and not any(place == other for other, _ in self._fixed):
+            array = array_of(leaf)
+            if id(array) in self._outside and not any(place == other for other, _ in self._fixed):
                 return True
             if array.base is not None:
                 written = self._written_memory.get(id(_owner_of(array)), ())
@@ -273,7 +280,7 @@ class Replay:
         if self.tape.generators:
             self._start_streams(program)
         try:
-            failed = program.run()
+            failed = self._execute()
         except Exception:
             # Nothing outside has changed; say it as eager execution does.
             interpret(self.tape, leaves)

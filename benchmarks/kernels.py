@@ -108,7 +108,7 @@ def compiled_loop(a: Any, packed: Any, out: Any) -> tuple[Work, int]:
     )
     words[gemm.A_ROW], words[gemm.A_STEP] = a.strides
     words[gemm.C_ROW] = out.strides[0]
-    words[gemm.PACKED] = words[gemm.BATCH] = 1
+    words[gemm.PACKED], words[gemm.BATCH] = a.shape[1], 1
     words[gemm.ROWS], words[gemm.DEPTH], words[gemm.COLUMNS] = *a.shape, out.shape[1]
     times = max(1, int(LOOP_PRODUCTS / (a.size * out.shape[1])))
 

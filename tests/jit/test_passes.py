@@ -122,6 +122,44 @@ def test_a_cell_on_vectors_is_planned_as_one_on_rows() -> None:
     assert count["copy"] == 0
 
 
+def test_two_gradients_share_what_is_packed() -> None:
+    """What two sums over time have in common is laid out twice, or a range begins elsewhere."""
+    tg.manual_seed(3)
+    model = nn.LSTM(32, 32)
+    x, c = normal(20, 8, 32).float(), normal(1, 8, 32).float()
+
+    def body(x: tg.Tensor, c: tg.Tensor) -> Any:
+        model.zero_grad()
+        output, _ = model(x, (c, c))
+        (output * output).sum().backward()
+        return output
+
+    step = jit(body)
+    found = [copies([step(x, c), gradients(model.parameters())]) for _ in range(2)][-1]
+    assert_agree(found, [body(x, c), gradients(model.parameters())])
+    names = Counter(call.name for call in step.program.calls)
+    assert names["pack 160×128"] == 1
+    assert names["product 32×160×128 packed"] == names["product 32×152×128 packed"] == 1
+
+
+def test_nothing_is_packed_before_it_can_be_there() -> None:
+    """A part waits for a whole that is computed from it, in a circle."""
+    W = normal(512, 8).float().requires_grad_()
+
+    def body(x: tg.Tensor, a: tg.Tensor) -> Any:
+        first, second, third = x.split(16)
+        totals = [functional.linear(x, W) for x in (first, second)]
+        loss = sum((total.tanh().sum() for total in totals), tg.zeros(()))
+        *of_totals, of_weight = tg.grad(loss, [*totals, W])
+        later = functional.linear(third, of_weight).tanh()
+        return a @ tg.cat([*of_totals, later])
+
+    step = jit(body)
+    for seed in range(2):
+        x, a = normal(48, 8, seed=seed).float(), normal(4, 48, seed=seed).float()
+        assert_agree(step(x, a), body(x, a), 1e-5)
+
+
 STACKS: dict[str, tuple[int, Callable[..., Any]]] = {
     # How many steps of element-wise work remain, and what is computed.
     "of reductions": (1, lambda xs, b: tg.stack([x.sum().tanh() for x in xs])),

@@ -261,7 +261,10 @@ def _product(op: Op, memory: Memory) -> Iterator[Call]:
     words[gemm.B] = b
     if packed is None:
         words[gemm.B_BATCH], words[gemm.B_STEP], words[gemm.B_COLUMN] = _bytes(b, b.strides)
-    words[gemm.PACKED] = int(packed is not None)
+    if packed is not None:
+        # A range of rows begins at the same row of every panel.
+        words[gemm.PACKED], first = packed
+        words[gemm.B] = b._replace(offset=b.offset + first * gemm.panel_width(real))
     words[gemm.C] = target
     words[gemm.C_BATCH], words[gemm.C_ROW] = _bytes(target, target.strides)[:2]
     words[gemm.BATCH], words[gemm.ROWS] = batch, height

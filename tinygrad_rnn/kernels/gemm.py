@@ -188,7 +188,8 @@ def gemm_task(real: str) -> Kernel:
     """The task of C = A · B, or C = C + A · B, for a batch of matrices of one element type.
 
     `arguments` is the address of `WORDS` 64-bit integers: addresses, byte strides and sizes in the
-    places named above. With PACKED set, B is the address of one packed matrix for the whole batch.
+    places named above. PACKED is 0, or the depth of the packed matrix that B is the address of, for
+    the whole batch; of a range of its rows, the address of the first in the first panel.
     C's columns are neighbours.
     """
     dtype = np.dtype(real).type
@@ -210,7 +211,8 @@ def gemm_task(real: str) -> Kernel:
         rows = words[ROWS]
         depth = words[DEPTH]
         last = words[COLUMNS]
-        packed = words[PACKED] != 0
+        packed_depth = words[PACKED]
+        packed = packed_depth > 0
         # Of the whole, not of this part: the order of sums may not depend on the number of parts.
         alone = rows == 1 and not packed
         is_tiny = rows * depth * last <= TINY_PRODUCTS and not packed
@@ -324,9 +326,9 @@ def gemm_task(real: str) -> Kernel:
                     steps = min(depth_block, depth - k)
                     adds = k > 0 or goes_on
                     if packed:
-                        b_now = b + j * depth * itemsize + k * tile_width * itemsize
+                        b_now = b + j * packed_depth * itemsize + k * tile_width * itemsize
                         b_next = tile_width * itemsize
-                        b_panel = depth * width_bytes
+                        b_panel = packed_depth * width_bytes
                     elif lies_ready and not partial:
                         b_now = b + k * b_step + j * itemsize
                         b_next = b_step
@@ -402,6 +404,7 @@ def pack_task(real: str) -> Kernel:
     Format: panels of `panel_width` columns, each (K, width) with its rows one after the other; the
     columns beyond N are 0. A last panel of no more than half the width is stored half as wide.
     """
+    dtype = np.dtype(real).type
     itemsize = np.dtype(real).itemsize
     vector = lanes(real)
     width = panel_width(real)
@@ -413,9 +416,19 @@ def pack_task(real: str) -> Kernel:
         depth = words[DEPTH]
         columns = words[COLUMNS]
         panels = (columns + width - 1) // width
-        for panel in range(panels * part // parts, panels * (part + 1) // parts):
+        panel = panels * part // parts
+        last = panels * (part + 1) // parts
+        while panel < last:
             j = panel * width
             remaining = columns - j
+            if words[B_COLUMN] == itemsize and panel + GROUP <= last and remaining >= GROUP * width:
+                target = words[C] + j * depth * itemsize
+                apart = depth * width * itemsize
+                source = words[B] + j * itemsize
+                copy_lines(GROUP, depth, source, words[B_STEP], target, apart, dtype(0))
+                panel += GROUP
+                continue
+            panel += 1
             pack(
                 words[B] + j * words[B_COLUMN],
                 words[B_STEP],
@@ -609,7 +622,7 @@ class _Entry:
             put[A_ROW] = a.strides[0]
             put[A_STEP] = a.strides[1]
             put[B] = packed.ctypes.data
-            put[PACKED] = 1
+            put[PACKED] = max(a.shape[1], 1)
             put[C] = c.ctypes.data
             put[C_ROW] = c.strides[0]
             put[A_BATCH] = 0

@@ -5,8 +5,8 @@
 Each thread count runs in a process of its own, because NumPy's BLAS takes its thread count from the
 environment when it is loaded. Contenders take turns within every round, and medians over the rounds
 are printed, so that what else the machine does meets all of them alike. The peak is measured in
-the same rounds, by a loop of independent fused multiply-adds at full vector width; a row is compared
-with the highest median up to then.
+the same rounds, by a loop of independent fused multiply-adds at full vector width; a row is
+compared with the highest median up to then.
 """
 
 import argparse
@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any
 
 ROUND_SECONDS = 1.5e-3
-# Libraries' idle threads spin for a while after their work. Each contender works this long before it
-# is timed: until the others' threads sleep and its own are awake. A pause instead would let the CPUs
-# of a virtual machine sleep, too, which take milliseconds to come back.
+# Libraries' idle threads spin for a while after their work. Each contender works this long before
+# it is timed: until the others' threads sleep and its own are awake. A pause instead would let the
+# CPUs of a virtual machine sleep, too, which take milliseconds to come back.
 WARM_SECONDS = 25e-3
 LOOP_PRODUCTS = 2e7
 WEIGHTS = [

@@ -64,8 +64,9 @@ class JitFunction:
                 fitting = self._fitting(key, leaves)
                 if fitting is None:
                     return self._record(key, args, kwargs)
-        self._last, stale = fitting
-        return self._last(leaves, stale)
+        recording, stale = fitting
+        self._last = recording
+        return recording(leaves, stale)
 
     def _fitting(self, key: Any, leaves: Sequence[Any]) -> tuple[Replay, list[Captured]] | None:
         for recording in list(self._recordings.get(key, ())):

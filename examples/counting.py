@@ -1,6 +1,6 @@
 """From counting to recurrence: n-grams, a fixed window, and recurrent networks on one text.
 
-    python examples/counting.py                        about a minute
+    python examples/counting.py                        half a minute
     python examples/counting.py --data my.txt --epochs 20 --hidden 256
 
 An n-gram model counts what followed the last n - 1 symbols. With longer contexts it meets ever

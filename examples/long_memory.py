@@ -1,6 +1,6 @@
 """Long memory: two tasks that need an early input at the end, and who learns them.
 
-    python examples/long_memory.py                          both tasks, about a minute
+    python examples/long_memory.py                          both tasks, half a minute
     python examples/long_memory.py --task adding --length 200 --updates 3000
     python examples/long_memory.py --task copy --length 50 --cells lstm gru
 

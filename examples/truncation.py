@@ -1,6 +1,6 @@
 """Truncated backpropagation through time: what a window of 5, 25 or 100 steps can learn.
 
-    python examples/truncation.py                about a minute
+    python examples/truncation.py                half a minute
     python examples/truncation.py --gap 40       with longer dependencies
 
 A stream shows one of four symbols, goes on with noise, and after a gap asks which symbol it was;

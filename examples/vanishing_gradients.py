@@ -1,6 +1,6 @@
 """Why recurrent networks forget: how a gradient shrinks or grows on its way back through time.
 
-    python examples/vanishing_gradients.py                 about a minute
+    python examples/vanishing_gradients.py                 seconds
     python examples/vanishing_gradients.py --no-training   only what is measured at initialisation
 
 Four studies. (1) Three steps of h_t = tanh(W h_{t-1} + U x_t), where by the chain rule

@@ -266,14 +266,16 @@ def gemm_task(real: str) -> Kernel:
         if rows <= 4:
             in_row = together[rows - 1]
         panel_bytes = DEPTH_BLOCK * width_bytes
-        size = ALIGNMENT
+        size = 0
         if copies_a:
             size += rows * line_bytes
         ready = packed or (lies_ready and (last - first) % width == 0)
         if not (ready or transposed_row or streamed_row):
             size += max(in_row, GROUP) * panel_bytes
-        memory = np.empty(size, np.uint8)
-        scratch = (memory.ctypes.data + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
+        scratch = 0
+        if size > 0:
+            memory = np.empty(size + ALIGNMENT, np.uint8)
+            scratch = (memory.ctypes.data + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
         corner = stack_words(corner_words)
         tiles = (rows + tallest_tile - 1) // tallest_tile
         # Equal blocks: each begins by loading C, which a short one at the end would do for little.
@@ -392,7 +394,8 @@ def gemm_task(real: str) -> Kernel:
                     if k >= depth:
                         break
                 j += columns
-        memory[0] = 0  # keeps the scratch memory alive to this point
+        if size > 0:
+            memory[0] = 0  # keeps the scratch memory alive to this point
 
     return gemm
 

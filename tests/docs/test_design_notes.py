@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tinygrad_rnn import lm
-from tinygrad_rnn.kernels import activations, gemm, team, tile
+from tinygrad_rnn.kernels import gemm, team, tile, ufuncs
 from tinygrad_rnn.kernels.simd import Host
 from tinygrad_rnn.lm import drawing, generation
 from tinygrad_rnn.tensor import _WORTH_FREEING
@@ -20,7 +20,7 @@ SIZES: dict[str, Callable[[], str]] = {
     "threads": lambda: f"fewer than {gemm.THREADED_PRODUCTS / 1e6:g} million multiplications",
     "depth": lambda: f"equal blocks of at most {gemm.DEPTH_BLOCK} of the depth",
     "panels": lambda: f"packed {gemm.GROUP} panels at a time",
-    "ufuncs": lambda: f"below {activations.THREADED_ELEMENTS:,} elements exp, tanh",
+    "ufuncs": lambda: f"from {ufuncs.THREADED_ELEMENTS:,} elements on",
     "looks": lambda: f"gives way to other programs after {team._SPINS_BEFORE_YIELD:,} looks",
     "block": lambda: f"## Text is drawn {generation.BLOCK} symbols a call",
     "block again": lambda: f"call draws a block of {generation.BLOCK} symbols",

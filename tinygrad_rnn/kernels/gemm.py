@@ -11,21 +11,21 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numba
 import numpy as np
 
 from tinygrad_rnn.errors import ShapeError
-from tinygrad_rnn.kernels import threads
 from tinygrad_rnn.kernels.cache import Kernel, inner, kernel
 from tinygrad_rnn.kernels.simd import (
     Array,
     array_type,
-    call_task,
     lanes,
     multiply_add,
     pointer_at,
     stack_words,
     types,
 )
+from tinygrad_rnn.kernels.threads import run_task, team_address
 from tinygrad_rnn.kernels.tile import (
     PANEL_VECTORS,
     ask_for,
@@ -39,7 +39,7 @@ from tinygrad_rnn.kernels.tile import (
     tallest,
     transpose_strip,
 )
-from tinygrad_rnn.kernels.ufuncs import ByType, as_ufunc
+from tinygrad_rnn.kernels.ufuncs import BySize, as_ufunc
 
 DEPTH_BLOCK = 512  # k taken at a time: a panel of B then stays in the nearest caches
 UNPACKED_ROWS = 14  # up to this many rows, a row-major B is read where it lies
@@ -58,8 +58,8 @@ A, A_BATCH, A_ROW, A_STEP = 0, 1, 2, 3
 B, B_BATCH, B_STEP, B_COLUMN, PACKED = 4, 5, 6, 7, 8
 C, C_BATCH, C_ROW = 9, 10, 11
 BATCH, ROWS, DEPTH, COLUMNS = 12, 13, 14, 15
-ACCUMULATE = 16
-WORDS = 17
+ACCUMULATE, CHAINED = 16, 17
+WORDS = 18
 
 
 def panel_width(real: str) -> int:
@@ -259,7 +259,7 @@ def gemm_task(real: str) -> Kernel:
         copies_a = a_step != itemsize and depth > 1
         line_bytes = (depth * itemsize + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
         lies_ready = packed or (b_column == itemsize and rows <= UNPACKED_ROWS)
-        transposed_row = alone and b_step == itemsize and not lies_ready
+        transposed_row = alone and b_step == itemsize and not lies_ready and words[CHAINED] == 0
         streamed_row = alone and b_column == itemsize
         packs_several = b_column == itemsize and not lies_ready
         in_row = 1
@@ -470,39 +470,48 @@ def transpose_task(real: str) -> Kernel:
     return transpose_matrix
 
 
-@functools.cache
-def _gufunc(real: str) -> Any:
-    """The product, on this thread, as the function that costs least to call."""
-    task = gemm_task(real).address
+@kernel("void(intp, intp, intp, intp)")
+def _product_loop(pointers, sizes, strides, data):  # type: ignore[no-untyped-def]
+    places = pointer_at(pointers, np.int64)
+    lengths = pointer_at(sizes, np.int64)
+    steps = pointer_at(strides, np.int64)
+    given = pointer_at(data, np.int64)
+    words = stack_words(WORDS)
+    put = pointer_at(words, np.int64)
+    put[A] = places[0]
+    put[B] = places[1]
+    put[C] = places[2]
+    put[BATCH] = lengths[0]
+    put[ROWS] = lengths[1]
+    put[DEPTH] = lengths[2]
+    put[COLUMNS] = lengths[3]
+    put[A_BATCH] = steps[0]
+    put[B_BATCH] = steps[1]
+    put[C_BATCH] = steps[2]
+    put[A_ROW] = steps[3]
+    put[A_STEP] = steps[4]
+    put[B_STEP] = steps[5]
+    put[B_COLUMN] = steps[6]
+    put[C_ROW] = steps[7]
+    put[PACKED] = 0
+    put[ACCUMULATE] = 0
+    put[CHAINED] = given[2]
+    run_task(given[0], words, _is_large(words), given[1])
 
-    @kernel("void(intp, intp, intp, intp)", key=real)
-    def inner_loop(pointers, sizes, strides, task):  # type: ignore[no-untyped-def]
-        places = pointer_at(pointers, np.int64)
-        lengths = pointer_at(sizes, np.int64)
-        steps = pointer_at(strides, np.int64)
-        words = stack_words(WORDS)
-        put = pointer_at(words, np.int64)
-        put[A] = places[0]
-        put[B] = places[1]
-        put[C] = places[2]
-        put[BATCH] = lengths[0]
-        put[ROWS] = lengths[1]
-        put[DEPTH] = lengths[2]
-        put[COLUMNS] = lengths[3]
-        put[A_BATCH] = steps[0]
-        put[B_BATCH] = steps[1]
-        put[C_BATCH] = steps[2]
-        put[A_ROW] = steps[3]
-        put[A_STEP] = steps[4]
-        put[B_STEP] = steps[5]
-        put[B_COLUMN] = steps[6]
-        put[C_ROW] = steps[7]
-        put[PACKED] = 0
-        put[ACCUMULATE] = 0
-        call_task(task, words, 0, 1)
 
-    signature = "(m,k),(k,n)->(m,n)"
-    return as_ufunc("matmul", matmul.__doc__, inner_loop, real, 2, signature, task)
+def _gufunc(real: str, chained: bool) -> Any:
+    """The product as NumPy's kind of function."""
+    words = {real: [gemm_task(real).address, team_address(), int(chained)]}
+    return as_ufunc("matmul", matmul.__doc__, _product_loop, words, 2, "(m,k),(k,n)->(m,n)")
+
+
+@numba.njit(error_model="numpy")
+def _is_large(arguments):  # type: ignore[no-untyped-def]
+    """Whether a product is worth a second thread."""
+    words = pointer_at(arguments, np.int64)
+    matrix = words[DEPTH] * words[COLUMNS]
+    many = words[BATCH] * words[ROWS] * matrix >= THREADED_PRODUCTS
+    return many or (words[PACKED] == 0 and words[BATCH] * matrix >= THREADED_MATRIX)
 
 
 class _Entry:
@@ -513,16 +522,17 @@ class _Entry:
         self.task = gemm_task(real).address
 
     @functools.cached_property
-    def matrices(self) -> Any:
-        """`(a, b, out, accumulate, task, launcher, parts)` for matrices."""
+    def adding(self) -> Any:
+        """`(a, b, out, accumulate, task, team)` for matrices."""
         plane = array_type(self.real, 2, "A")
         word = types.intp
 
-        @kernel(types.void(plane, plane, plane, word, word, word, word), key=self.real)
-        def matrices(a, b, c, accumulate, task, launch, parts):  # type: ignore[no-untyped-def]
+        @kernel(types.void(plane, plane, plane, word, word, word), key=self.real)
+        def adding(a, b, c, accumulate, task, team):  # type: ignore[no-untyped-def]
             words = stack_words(WORDS)
             put = pointer_at(words, np.int64)
             put[ACCUMULATE] = accumulate
+            put[CHAINED] = 0
             put[A] = a.ctypes.data
             put[A_ROW] = a.strides[0]
             put[A_STEP] = a.strides[1]
@@ -539,46 +549,9 @@ class _Entry:
             put[ROWS] = a.shape[0]
             put[DEPTH] = a.shape[1]
             put[COLUMNS] = b.shape[1]
-            if parts == 1:
-                call_task(task, words, 0, 1)
-            else:
-                call_task(launch, task, words, parts)
+            run_task(task, words, _is_large(words), team)
 
-        return matrices.compiled
-
-    @functools.cached_property
-    def batches(self) -> Any:
-        """`(a, b, out, task, launcher, parts)` for stacks of matrices."""
-        stack = array_type(self.real, 3, "A")
-        word = types.intp
-
-        @kernel(types.void(stack, stack, stack, word, word, word), key=self.real)
-        def batches(a, b, c, task, launch, parts):  # type: ignore[no-untyped-def]
-            words = stack_words(WORDS)
-            put = pointer_at(words, np.int64)
-            put[ACCUMULATE] = 0
-            put[A] = a.ctypes.data
-            put[A_BATCH] = a.strides[0]
-            put[A_ROW] = a.strides[1]
-            put[A_STEP] = a.strides[2]
-            put[B] = b.ctypes.data
-            put[B_BATCH] = b.strides[0]
-            put[B_STEP] = b.strides[1]
-            put[B_COLUMN] = b.strides[2]
-            put[PACKED] = 0
-            put[C] = c.ctypes.data
-            put[C_BATCH] = c.strides[0]
-            put[C_ROW] = c.strides[1]
-            put[BATCH] = c.shape[0]
-            put[ROWS] = a.shape[1]
-            put[DEPTH] = a.shape[2]
-            put[COLUMNS] = b.shape[2]
-            if parts == 1:
-                call_task(task, words, 0, 1)
-            else:
-                call_task(launch, task, words, parts)
-
-        return batches.compiled
+        return adding.compiled
 
     @functools.cached_property
     def pack_task(self) -> int:
@@ -587,13 +560,13 @@ class _Entry:
 
     @functools.cached_property
     def packing(self) -> Any:
-        """`(b, packed, task, launcher, parts)`."""
+        """`(b, packed, task, team)`."""
         plane = array_type(self.real, 2, "A")
         line = array_type(self.real, 1, "A")
         word = types.intp
 
-        @kernel(types.void(plane, line, word, word, word), key=self.real)
-        def packing(b, packed, task, launch, parts):  # type: ignore[no-untyped-def]
+        @kernel(types.void(plane, line, word, word), key=self.real)
+        def packing(b, packed, task, team):  # type: ignore[no-untyped-def]
             words = stack_words(WORDS)
             put = pointer_at(words, np.int64)
             put[B] = b.ctypes.data
@@ -602,25 +575,23 @@ class _Entry:
             put[C] = packed.ctypes.data
             put[DEPTH] = b.shape[0]
             put[COLUMNS] = b.shape[1]
-            if parts == 1:
-                call_task(task, words, 0, 1)
-            else:
-                call_task(launch, task, words, parts)
+            run_task(task, words, 4 * b.size >= THREADED_PRODUCTS, team)
 
         return packing.compiled
 
     @functools.cached_property
     def with_packed(self) -> Any:
-        """`(a, packed, out, task, launcher, parts)` for a packed B."""
+        """`(a, packed, out, task, team)` for a packed B."""
         plane = array_type(self.real, 2, "A")
         line = array_type(self.real, 1, "A")
         word = types.intp
 
-        @kernel(types.void(plane, line, plane, word, word, word), key=self.real)
-        def with_packed(a, packed, c, task, launch, parts):  # type: ignore[no-untyped-def]
+        @kernel(types.void(plane, line, plane, word, word), key=self.real)
+        def with_packed(a, packed, c, task, team):  # type: ignore[no-untyped-def]
             words = stack_words(WORDS)
             put = pointer_at(words, np.int64)
             put[ACCUMULATE] = 0
+            put[CHAINED] = 0
             put[A] = a.ctypes.data
             put[A_ROW] = a.strides[0]
             put[A_STEP] = a.strides[1]
@@ -637,24 +608,14 @@ class _Entry:
             put[ROWS] = a.shape[0]
             put[DEPTH] = a.shape[1]
             put[COLUMNS] = c.shape[1]
-            if parts == 1:
-                call_task(task, words, 0, 1)
-            else:
-                call_task(launch, task, words, parts)
+            run_task(task, words, _is_large(words), team)
 
         return with_packed.compiled
 
 
-_entries = ByType(_Entry)
-_gufuncs = ByType(_gufunc)
-
-
-def _run(products: int, call: Any, *arguments: Any) -> None:
-    """One thread for small work, all for the rest."""
-    if products < THREADED_PRODUCTS:
-        call(*arguments, 0, 1)
-    else:
-        threads.run(call, *arguments)
+_entries = BySize(_Entry)
+_products = BySize(functools.partial(_gufunc, chained=False))
+_chains = BySize(functools.partial(_gufunc, chained=True))
 
 
 def _shape_error(a: Array, b: Array) -> ShapeError:
@@ -665,48 +626,34 @@ def _shape_error(a: Array, b: Array) -> ShapeError:
     )
 
 
-def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
+def matmul(a: Array, b: Array) -> Array:
     """C = A · B for (…, M, K) and (…, K, N); leading dimensions broadcast.
 
-    Any strides, any sizes; float32 or float64, the same for both. The result is new and
-    C-contiguous, or is written to `out`, which must have its shape and type and share no memory
-    with a or b. Every element is one chain of fused multiply-adds over k = 0 … K−1 (with a
+    Any strides, any sizes; float32 or float64, the same for both. The result is new, its matrices
+    lie row by row. Every element is one chain of fused multiply-adds over k = 0 … K−1 (with a
     rounding more where the CPU has no fused multiply-add), so it depends on its row of A and its
-    column of B alone: not on the other rows, the strides, or the number of threads. Only where A
-    has one row and B is the transpose of a matrix that lies row by row (and there are more than
-    `TINY_PRODUCTS`) is it the sum of several chains, always the same ones, and differs by rounding.
+    column of B alone: not on the other rows, the strides, or the number of threads. Only where A is
+    one row, or a stack of single rows by a stack of matrices, and B is the transpose of what lies
+    row by row (and there are more than `TINY_PRODUCTS`) is it the sum of several chains, always the
+    same ones, and differs by rounding.
 
-    NumPy's error state applies to small products, as to `numpy.matmul`: what meets NaN or infinity
-    warns of an invalid value.
+    A stack of matrices A by one matrix B is the product of all rows of the stack. So each row of a
+    sequence has the same bits, whether the sequence comes whole or step by step.
+
+    NumPy's error state applies, as to `numpy.matmul`: what meets NaN or infinity warns of an
+    invalid value.
 
     Raises `ShapeError` for shapes that do not fit.
     """
-    if out is None and a.size * b.size < THREADED_PRODUCTS:
-        # Then there are fewer products still.
-        try:
-            result: Array = _gufuncs[a.dtype.char](a, b)
-        except ValueError:
-            raise _shape_error(a, b) from None
-        return result
-    if a.ndim != 2 or b.ndim != 2:
-        return _matmul_of_stacks(a, b, out)
-    rows, depth = a.shape
-    columns = b.shape[1]
-    if b.shape[0] != depth:
-        raise _shape_error(a, b)
-    if out is None:
-        result = np.empty((rows, columns), a.dtype)
-    else:
-        result = _usable_out(out, (rows, columns), a.dtype)
-    entry = _entries[a.dtype.char]
-    if rows * depth * columns < THREADED_PRODUCTS and b.size < THREADED_MATRIX:
-        entry.matrices(a, b, result, 0, entry.task, 0, 1)
-    else:
-        threads.run(entry.matrices, a, b, result, 0, entry.task)
-    if out is None or result is out:
-        return result
-    out[...] = result
-    return out
+    try:
+        if a.ndim > 2 and b.ndim == 2:
+            lines = a.reshape(math.prod(a.shape[:-1]), a.shape[-1])
+            product: Array = _chains[a.itemsize](lines, b)
+            return product.reshape(*a.shape[:-1], b.shape[-1])
+        result: Array = _products[a.itemsize](a, b)
+    except ValueError:
+        raise _shape_error(a, b) from None
+    return result
 
 
 def sum_of_products(pairs: Sequence[tuple[Array, Array]]) -> Array:
@@ -719,51 +666,12 @@ def sum_of_products(pairs: Sequence[tuple[Array, Array]]) -> Array:
     """
     rows, columns = pairs[0][0].shape[0], pairs[0][1].shape[1]
     result = np.empty((rows, columns), pairs[0][0].dtype)
-    entry = _entries[result.dtype.char]
+    entry = _entries[result.itemsize]
     for t, (a, b) in enumerate(pairs):
         if a.shape != (rows, b.shape[0]) or b.shape[1] != columns:
             raise _shape_error(a, b)
-        products = rows * b.shape[0] * columns
-        if products < THREADED_PRODUCTS:
-            entry.matrices(a, b, result, min(t, 1), entry.task, 0, 1)
-        else:
-            threads.run(entry.matrices, a, b, result, min(t, 1), entry.task)
+        entry.adding(a, b, result, min(t, 1), entry.task, team_address())
     return result
-
-
-def _usable_out(out: Array, shape: tuple[int, ...], dtype: Any) -> Array:
-    """`out` itself if it can be written to directly, else a fresh array to be copied to it."""
-    if out.shape != shape or out.dtype != dtype:
-        raise ShapeError(
-            f"out has shape {out.shape} and type {out.dtype}; this product needs {shape}, {dtype}"
-        )
-    return out if out.flags.carray else np.empty(shape, dtype)
-
-
-def _matmul_of_stacks(a: Array, b: Array, out: Array | None) -> Array:
-    if a.ndim < 2 or b.ndim < 2 or a.shape[-1] != b.shape[-2]:
-        raise _shape_error(a, b)
-    try:
-        lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
-    except ValueError:
-        raise _shape_error(a, b) from None
-    rows, depth = a.shape[-2:]
-    columns = b.shape[-1]
-    shape = (*lead, rows, columns)
-    result = np.empty(shape, a.dtype) if out is None else _usable_out(out, shape, a.dtype)
-    batch = math.prod(lead)
-    if b.ndim == 2:
-        matmul(a.reshape(batch * rows, depth), b, result.reshape(batch * rows, columns))
-    else:
-        entry = _entries[a.dtype.char]
-        a_stack = np.broadcast_to(a, (*lead, rows, depth)).reshape(batch, rows, depth)
-        b_stack = np.broadcast_to(b, (*lead, depth, columns)).reshape(batch, depth, columns)
-        stacks = (a_stack, b_stack, result.reshape(batch, rows, columns))
-        _run(batch * rows * depth * columns, entry.batches, *stacks, entry.task)
-    if out is None or result is out:
-        return result
-    out[...] = result
-    return out
 
 
 class PackedMatrix:
@@ -784,12 +692,12 @@ def pack(b: Array) -> PackedMatrix:
     if b.ndim != 2:
         raise ShapeError(f"pack takes a matrix, not an array of shape {b.shape}; pack each matrix")
     depth, columns = b.shape
-    entry = _entries[b.dtype.char]
+    entry = _entries[b.itemsize]
     size = packed_size(depth, columns, entry.real)
     memory = np.empty(size + ALIGNMENT // b.itemsize, b.dtype)
     skipped = -memory.ctypes.data % ALIGNMENT // b.itemsize
     packed = memory[skipped : skipped + size]
-    _run(4 * b.size, entry.packing, b, packed, entry.pack_task)
+    entry.packing(b, packed, entry.pack_task, team_address())
     return PackedMatrix(depth, columns, packed)
 
 
@@ -801,6 +709,6 @@ def matmul_packed(a: Array, b: PackedMatrix) -> Array:
             f"{b.data.dtype}: a must be a matrix with {b.depth} columns of the same type"
         )
     out = np.empty((a.shape[0], b.columns), a.dtype)
-    entry = _entries[a.dtype.char]
-    _run(a.size * b.columns, entry.with_packed, a, b.data, out, entry.task)
+    entry = _entries[a.itemsize]
+    entry.with_packed(a, b.data, out, entry.task, team_address())
     return out

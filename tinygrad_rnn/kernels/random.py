@@ -13,7 +13,6 @@ import llvmlite.ir as ir
 import numpy as np
 
 from tinygrad_rnn.errors import ArgumentError, DtypeError
-from tinygrad_rnn.kernels import threads
 from tinygrad_rnn.kernels.cache import Kernel, inner, kernel
 from tinygrad_rnn.kernels.simd import (
     INDEX,
@@ -22,13 +21,13 @@ from tinygrad_rnn.kernels.simd import (
     Value,
     Vectors,
     array_type,
-    call_task,
     emit_over_vectors,
     intrinsic,
     pointer_at,
     stack_words,
     types,
 )
+from tinygrad_rnn.kernels.threads import run_task, team_address
 
 ROUNDS = 10
 THREADED_ELEMENTS = 131_072  # below this a second thread costs more than it saves
@@ -194,18 +193,15 @@ def _call(character: str) -> tuple[Any, int]:
     line = array_type(real, 1, "C")
     word = types.intp
 
-    @kernel(types.void(line, word, word, word, word, word), key=real)
-    def uniform_entry(out, key, counter, task, launch, parts):  # type: ignore[no-untyped-def]
+    @kernel(types.void(line, word, word, word, word), key=real)
+    def uniform_entry(out, key, counter, task, team):  # type: ignore[no-untyped-def]
         words = stack_words(4)
         put = pointer_at(words, np.int64)
         put[0] = out.ctypes.data
         put[1] = out.size
         put[2] = key
         put[3] = counter
-        if parts == 1:
-            call_task(task, words, 0, 1)
-        else:
-            call_task(launch, task, words, parts)
+        run_task(task, words, out.size >= THREADED_ELEMENTS, team)
 
     return uniform_entry.compiled, uniform_task(real).address
 
@@ -237,7 +233,4 @@ def fill_uniform(out: Array, key: int, counter: int) -> None:
         )
     entry, task = _call(out.dtype.char)
     words = (_signed_word("key", key), _signed_word("counter", counter))
-    if out.size < THREADED_ELEMENTS:
-        entry(out, *words, task, 0, 1)
-    else:
-        threads.run(entry, out, *words, task)
+    entry(out, *words, task, team_address())

@@ -11,7 +11,6 @@ import llvmlite.ir as ir
 import numpy as np
 
 from tinygrad_rnn.errors import ArgumentError
-from tinygrad_rnn.kernels import threads
 from tinygrad_rnn.kernels.activations import SIDE_BY_SIDE, emit_exp
 from tinygrad_rnn.kernels.cache import Kernel, kernel
 from tinygrad_rnn.kernels.simd import (
@@ -19,7 +18,6 @@ from tinygrad_rnn.kernels.simd import (
     Value,
     Vectors,
     array_type,
-    call_task,
     cgutils,
     emit_over_vectors,
     intrinsic,
@@ -28,6 +26,7 @@ from tinygrad_rnn.kernels.simd import (
     stack_words,
     types,
 )
+from tinygrad_rnn.kernels.threads import run_task, team_address
 
 THREADED_ELEMENTS = 16_384  # below this a second thread costs more than it saves
 
@@ -123,22 +122,19 @@ def softmax_task(real: str, as_log: bool) -> Kernel:
 
 @functools.cache
 def _entry(real: str) -> Any:
-    """`(x, out, columns, task, launcher, parts)` for contiguous arrays of one type."""
+    """`(x, out, columns, task, team)` for contiguous arrays of one type."""
     line = array_type(real, 1, "C")
     word = types.intp
 
-    @kernel(types.void(line, line, word, word, word, word), key=real)
-    def softmax_entry(x, out, columns, task, launch, parts):  # type: ignore[no-untyped-def]
+    @kernel(types.void(line, line, word, word, word), key=real)
+    def softmax_entry(x, out, columns, task, team):  # type: ignore[no-untyped-def]
         words = stack_words(4)
         put = pointer_at(words, np.int64)
         put[0] = x.ctypes.data
         put[1] = out.ctypes.data
         put[2] = x.size // columns
         put[3] = columns
-        if parts == 1:
-            call_task(task, words, 0, 1)
-        else:
-            call_task(launch, task, words, parts)
+        run_task(task, words, x.size >= THREADED_ELEMENTS, team)
 
     return softmax_entry.compiled
 
@@ -162,10 +158,7 @@ def _along_axis(x: Array, axis: int, as_log: bool) -> Array:
     out = np.empty(source.shape, x.dtype)
     if x.size:
         entry, task = _call(x.dtype.char, as_log)
-        if x.size < THREADED_ELEMENTS:
-            entry(source.ravel(), out.ravel(), source.shape[-1], task, 0, 1)
-        else:
-            threads.run(entry, source.ravel(), out.ravel(), source.shape[-1], task)
+        entry(source.ravel(), out.ravel(), source.shape[-1], task, team_address())
     if is_last:
         return out.reshape(x.shape)
     return np.ascontiguousarray(np.moveaxis(out, -1, axis))

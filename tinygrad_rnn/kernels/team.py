@@ -19,9 +19,9 @@ import numpy as np
 from numba import njit
 
 from tinygrad_rnn.kernels import threads
+from tinygrad_rnn.kernels.atomics import atomic_add, atomic_load, atomic_store
 from tinygrad_rnn.kernels.cache import kernel
 from tinygrad_rnn.kernels.simd import (
-    INDEX,
     INT32,
     Value,
     call_task,
@@ -51,40 +51,6 @@ _ALONE, _TOGETHER = 1, 2
 
 STATUS_WORDS = 2  # of a check: whether it failed, and the number that made it fail
 _SPINS_BEFORE_YIELD = 1000
-
-
-@intrinsic
-def _atomic_add(typing_context: Any, address: Any, number: Any) -> Any:
-    """Add to a word that other threads see, and return what it was."""
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Value:
-        pointer = builder.inttoptr(values[0], INDEX.as_pointer())
-        return builder.atomic_rmw("add", pointer, values[1], "seq_cst")
-
-    return types.intp(types.intp, types.intp), generate
-
-
-@intrinsic
-def _atomic_load(typing_context: Any, address: Any) -> Any:
-    """Read a word, and with it all that was written before it was stored."""
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Value:
-        pointer = builder.inttoptr(values[0], INDEX.as_pointer())
-        return builder.load_atomic(pointer, "acquire", 8)
-
-    return types.intp(types.intp), generate
-
-
-@intrinsic
-def _atomic_store(typing_context: Any, address: Any, number: Any) -> Any:
-    """Write a word after all that was written before."""
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Value:
-        pointer = builder.inttoptr(values[0], INDEX.as_pointer())
-        builder.store_atomic(values[1], pointer, "release", 8)
-        return context.get_dummy_value()
-
-    return types.void(types.intp, types.intp), generate
 
 
 @intrinsic
@@ -129,7 +95,7 @@ def yield_address() -> int:
 def _wait_until(address, number, give_way):  # type: ignore[no-untyped-def]
     """Wait until the word at an address is at least `number`."""
     spins = 0
-    while _atomic_load(address) < number:
+    while atomic_load(address) < number:
         _pause()
         spins += 1
         if spins > _SPINS_BEFORE_YIELD and give_way != 0:
@@ -139,16 +105,16 @@ def _wait_until(address, number, give_way):  # type: ignore[no-untyped-def]
 @njit(error_model="numpy")
 def _join(sync, parts, spins, give_way):  # type: ignore[no-untyped-def]
     """Return whether the team works together, this thread alone, or (0) without this thread."""
-    if _atomic_add(sync + 8 * _ARRIVED, 1) > 0:
+    if atomic_add(sync + 8 * _ARRIVED, 1) > 0:
         _wait_until(sync + 8 * _DECIDED, 1, give_way)
-        together = _atomic_load(sync + 8 * _DECIDED) == _TOGETHER
+        together = atomic_load(sync + 8 * _DECIDED) == _TOGETHER
         return _TOGETHER if together else 0
     left = spins
-    while left > 0 and _atomic_load(sync + 8 * _ARRIVED) < parts:
+    while left > 0 and atomic_load(sync + 8 * _ARRIVED) < parts:
         _pause()
         left -= 1
-    decision = _TOGETHER if _atomic_load(sync + 8 * _ARRIVED) == parts else _ALONE
-    _atomic_store(sync + 8 * _DECIDED, decision)
+    decision = _TOGETHER if atomic_load(sync + 8 * _ARRIVED) == parts else _ALONE
+    atomic_store(sync + 8 * _DECIDED, decision)
     return decision
 
 
@@ -180,8 +146,8 @@ def _walk(program, part, parts):  # type: ignore[no-untyped-def]
         flags = table[row + 2]
         if flags & BARRIER and parts > 1:
             met += 1
-            if _atomic_add(sync + 8 * _MET, 1) + 1 == parts * met:
-                _atomic_store(sync + 8 * _RELEASED, met)
+            if atomic_add(sync + 8 * _MET, 1) + 1 == parts * met:
+                atomic_store(sync + 8 * _RELEASED, met)
             else:
                 _wait_until(sync + 8 * _RELEASED, met, give_way)
         if flags & COMMIT and _failed(header[STATUS], header[CHECKS]) != 0:
@@ -235,9 +201,7 @@ class Runner:
         """Run what the header at an address says, on the team if `parallel`."""
         if not parallel or threads.get_num_threads() == 1:
             return int(self._run(program, self._walk, 0, 1))
-        launch = threads.launcher()
-        with threads.guard():
-            return int(self._run(program, self._walk, launch, threads.get_num_threads()))
+        return int(self._run(program, self._walk, threads.launcher(), threads.get_num_threads()))
 
 
 @functools.cache

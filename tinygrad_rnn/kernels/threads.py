@@ -2,23 +2,27 @@
 
 A task is a compiled `task(arguments, part, parts)`, all 64-bit integers; it does part `part` of
 `parts` of its work, divided by output. Numba's threading layer runs the parts: TBB or OpenMP where
-there is one, else its own work queue, which admits one Python thread at a time and is guarded by
-a lock here. Numba's global thread settings are read, never changed.
+there is one, else its own work queue. That admits one caller at a time; whoever finds it busy runs
+all parts alone. Numba's global thread settings are read, never changed.
 """
 
 import contextlib
+import ctypes
 import operator
 import os
 import threading
 from collections.abc import Iterator
 from typing import Any
 
+import llvmlite.ir as ir
 import numba
 import numba.np.ufunc.parallel
+import numpy as np
 
 from tinygrad_rnn.errors import ArgumentError
+from tinygrad_rnn.kernels.atomics import atomic_exchange, atomic_store
 from tinygrad_rnn.kernels.cache import kernel
-from tinygrad_rnn.kernels.simd import call_task
+from tinygrad_rnn.kernels.simd import INDEX, Value, call_task, intrinsic, pointer_at, types
 
 
 def _usable_cpus() -> int:
@@ -29,7 +33,12 @@ def _usable_cpus() -> int:
 
 SPINS = "10000"  # some 30 microseconds
 
+# What compiled code reads of the team, in 64-bit words: the address of the fork-join or 0, the
+# number of threads, and the address of a task that starts the threading layer.
+LAUNCH, PARTS, START = 0, 1, 2
+
 _threading_layer: Any = numba.np.ufunc.parallel.threading_layer
+_starting = threading.Lock()
 
 
 class _Team:
@@ -37,13 +46,24 @@ class _Team:
 
     def __init__(self) -> None:
         self.limit = _usable_cpus()
-        self.count = self.limit
-        self.launcher = 0
-        self.guard: Any = contextlib.nullcontext()
+        self.words = np.array([0, self.limit, 0], np.int64)
+        word = ctypes.c_int64
+        # ctypes frees the machine code with the object, so it is kept here.
+        self._start = ctypes.CFUNCTYPE(None, word, word, word)(lambda *_: self.start())
+        self.words[START] = ctypes.cast(self._start, ctypes.c_void_p).value or 0
+
+    def start(self) -> None:
+        """Start the threading layer, unless that is done."""
+        with _starting:
+            if not self.words[LAUNCH]:
+                with _short_spinning():
+                    address = _launch.address
+                if _threading_layer() == "workqueue":
+                    address = _launch_if_free.address
+                self.words[LAUNCH] = address
 
 
 _team = _Team()
-_starting = threading.Lock()
 
 
 def set_num_threads(n: int) -> None:
@@ -62,18 +82,43 @@ def set_num_threads(n: int) -> None:
             f"set_num_threads takes an integer of at least 1, not {n!r}; "
             f"use set_num_threads({_team.limit}) for every CPU this process may use"
         )
-    _team.count = min(count, _team.limit)
+    _team.words[PARTS] = min(count, _team.limit)
 
 
 def get_num_threads() -> int:
     """The number of threads that kernels use; at first, the CPUs this process may run on."""
-    return _team.count
+    return int(_team.words[PARTS])
 
 
 @kernel("void(intp, intp, intp)", parallel=True)
 def _launch(task: int, arguments: int, parts: int) -> None:
     for part in numba.prange(parts):
         call_task(task, arguments, part, parts)
+
+
+@intrinsic
+def _lock(typing_context: Any) -> Any:
+    """The address of a word of this process, 0 at first."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Value:
+        word = ir.GlobalVariable(builder.module, INDEX, "launching")
+        word.linkage = "internal"
+        word.initializer = INDEX(0)
+        return builder.ptrtoint(word, INDEX)
+
+    return types.intp(), generate
+
+
+@kernel("void(intp, intp, intp)", parallel=True)
+def _launch_if_free(task: int, arguments: int, parts: int) -> None:
+    lock = _lock()
+    if atomic_exchange(lock, 1) == 0:
+        for part in numba.prange(parts):
+            call_task(task, arguments, part, parts)
+        atomic_store(lock, 0)
+    else:
+        for part in range(parts):
+            call_task(task, arguments, part, parts)
 
 
 @contextlib.contextmanager
@@ -95,34 +140,25 @@ def _short_spinning() -> Iterator[None]:
 
 
 def launcher() -> int:
-    """Address of the fork-join `launch(task, arguments, parts)`; starts the layer when first asked.
-
-    0 if one thread is all there is.
-    """
-    if _team.count == 1:
-        return 0
-    if not _team.launcher:
-        with _starting:
-            if not _team.launcher:
-                with _short_spinning():
-                    address = _launch.address
-                if _threading_layer() == "workqueue":
-                    _team.guard = threading.Lock()
-                _team.launcher = address
-    return _team.launcher
+    """Address of the fork-join `launch(task, arguments, parts)`; starts the layer when needed."""
+    if not _team.words[LAUNCH]:
+        _team.start()
+    return int(_team.words[LAUNCH])
 
 
-def guard() -> Any:
-    """A context to hold while a launcher runs: a lock where a layer takes one caller at a time."""
-    launcher()
-    return _team.guard
+def team_address() -> int:
+    """Address of the team's words, for `run_task`."""
+    return int(_team.words.ctypes.data)
 
 
-def run(entry: Any, *arguments: Any) -> None:
-    """Call a kernel's entry, whose last two arguments are launcher and parts, on all threads."""
-    if _team.count == 1:
-        entry(*arguments, 0, 1)
-        return
-    address = launcher()
-    with _team.guard:
-        entry(*arguments, address, _team.count)
+@numba.njit(error_model="numpy")
+def run_task(task, arguments, is_large, team):  # type: ignore[no-untyped-def]
+    """Run a task from compiled code, on all threads if it `is_large`."""
+    words = pointer_at(team, np.int64)
+    parts = words[PARTS]
+    if is_large and parts > 1 and words[LAUNCH] == 0:
+        call_task(words[START], 0, 0, 1)
+    if is_large and parts > 1 and words[LAUNCH] != 0:
+        call_task(words[LAUNCH], task, arguments, parts)
+    else:
+        call_task(task, arguments, 0, 1)

@@ -15,9 +15,10 @@ def peak_loop() -> tuple[Callable[[], object], float]:
     import numpy as np
     from numba.extending import intrinsic
 
-    from tinygrad_rnn.kernels import get_num_threads, threads
+    from tinygrad_rnn.kernels import get_num_threads
     from tinygrad_rnn.kernels.cache import kernel
-    from tinygrad_rnn.kernels.simd import INDEX, INT32, Vectors, call_task, lanes, pointer_at
+    from tinygrad_rnn.kernels.simd import INDEX, INT32, Vectors, lanes, pointer_at
+    from tinygrad_rnn.kernels.threads import run_task, team_address
 
     width = lanes("float32")
 
@@ -54,19 +55,16 @@ def peak_loop() -> tuple[Callable[[], object], float]:
     def peak(arguments, part, parts):
         pointer_at(arguments, np.float32)[16 * part] = spin(STEPS)
 
-    @kernel("void(intp, intp, intp, intp)")
-    def peak_entry(task, arguments, launch, parts):
-        if parts == 1:
-            call_task(task, arguments, 0, 1)
-        else:
-            call_task(launch, task, arguments, parts)
+    @kernel("void(intp, intp, intp)")
+    def peak_entry(task, arguments, team):
+        run_task(task, arguments, True, team)
 
     results = np.zeros(16 * get_num_threads(), np.float32)
     entry = peak_entry.compiled
     address = results.ctypes.data
 
     def work() -> object:
-        threads.run(entry, peak.address, address)
+        entry(peak.address, address, team_address())
         return results
 
     return work, 2.0 * width * SUMS * STEPS * get_num_threads()

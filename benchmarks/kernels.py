@@ -80,15 +80,12 @@ def medians(contenders: dict[str, Work], rounds: int) -> dict[str, float]:
 def repeat() -> Any:
     """Compiled code that calls a task a number of times."""
     from tinygrad_rnn.kernels.cache import kernel
-    from tinygrad_rnn.kernels.simd import call_task
+    from tinygrad_rnn.kernels.threads import run_task
 
-    @kernel("void(intp, intp, intp, intp, intp)")
-    def repeat(task, arguments, times, launch, parts):
+    @kernel("void(intp, intp, intp, intp)")
+    def repeat(task, arguments, times, team):
         for _ in range(times):
-            if parts == 1:
-                call_task(task, arguments, 0, 1)
-            else:
-                call_task(launch, task, arguments, parts)
+            run_task(task, arguments, True, team)
 
     return repeat.compiled
 
@@ -100,7 +97,8 @@ def compiled_loop(a: Any, packed: Any, out: Any) -> tuple[Work, int]:
     """
     import numpy as np
 
-    from tinygrad_rnn.kernels import gemm, threads
+    from tinygrad_rnn.kernels import gemm
+    from tinygrad_rnn.kernels.threads import team_address
 
     words = np.zeros(gemm.WORDS, np.int64)
     words[gemm.A], words[gemm.B], words[gemm.C] = (
@@ -117,7 +115,7 @@ def compiled_loop(a: Any, packed: Any, out: Any) -> tuple[Work, int]:
     address = words.ctypes.data
 
     def work() -> object:
-        threads.run(entry, task, address, times)
+        entry(task, address, times, team_address())
         # Compiled code holds addresses only; the arrays have to live as long as this function.
         return words, a, packed, out
 

@@ -345,12 +345,16 @@ def _reduce(op: Op, memory: Memory) -> Iterator[Call | PythonCall]:
 
 
 def _strides_of_kept(source: View, target: View, axes: Sequence[int]) -> dict[int, int]:
-    """The stride in the target of each axis that is kept, whether or not reduced axes are there."""
+    """The stride in the target of each axis that is kept.
+
+    The target has no reduced axes, or all of them, or all but one in front along which inputs were
+    stacked.
+    """
     kept = [i for i in range(len(source.shape)) if i not in axes]
-    strides = target.strides
-    if len(target.shape) == len(source.shape):
-        return {i: strides[i] for i in kept}
-    return dict(zip(kept, strides, strict=True))
+    if len(kept) == len(target.shape):
+        return dict(zip(kept, target.strides, strict=True))
+    missing = len(source.shape) - len(target.shape)
+    return {i: target.strides[i - missing] for i in kept}
 
 
 def _merged(axes: list[Axis]) -> list[Axis]:

@@ -314,7 +314,9 @@ def _update(lowering: Lowering, entry: Entry, before: View, part: View, chain: A
 
 @rule("reshape")
 def _reshape(lowering: Lowering, entry: Entry, x: View, shape: Shape) -> View:
-    shape, _ = _shape_of(lowering, entry) if -1 in shape else (shape, None)
+    if -1 in shape:
+        known = math.prod(length for length in shape if length != -1)
+        shape = tuple([x.size // known if length == -1 else length for length in shape])
     return lowering.reshape(x, shape)
 
 

@@ -54,6 +54,7 @@ def fuse(graph: Graph, together: bool = True) -> str:
                 and not before.after
                 and before.output in mine
                 and before.output.shape == op.output.shape
+                and not _reads_elsewhere(memory, mine, before)
             )
             level = max(level, stage[before] + (0 if near else 1))
             readers.setdefault(before, []).append((op, near))
@@ -86,9 +87,17 @@ def fuse(graph: Graph, together: bool = True) -> str:
         elif id(found) not in placed:
             placed.add(id(found))
             ops.append(fused[id(found)])
+    for op in ops:
+        waits = [fused[id(group_of[b])] if b in group_of else b for b in op.after]
+        op.after = [b for b in dict.fromkeys(waits) if b is not op]
     graph.ops = ops
     count = sum(len(group.ops) for group in groups.values())
     return f"{count} element-wise operations became {len(groups)} kernels" if groups else ""
+
+
+def _reads_elsewhere(memory: Memory, views: set[View], before: Op) -> bool:
+    """Whether some view shows elements of a result in other places than their own."""
+    return any(view != before.output and before in memory.writers(view) for view in views)
 
 
 def _postpone(

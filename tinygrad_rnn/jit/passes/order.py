@@ -99,9 +99,8 @@ def sort(ops: Sequence[Op], key: Callable[[Op], tuple[int, ...]] | None = None) 
     next_ops: dict[Op, list[Op]] = {op: [] for op in ops}
     for op in ops:
         for before in {id(b): b for b in memory.before(op)}.values():
-            if before in waiting:
-                waiting[op] += 1
-                next_ops[before].append(op)
+            waiting[op] += 1
+            next_ops[before].append(op)
     rank = {op: (*(key(op) if key else ()), op.position, i) for i, op in enumerate(ops)}
     ready = [(rank[op], i) for i, op in enumerate(ops) if waiting[op] == 0]
     heapq.heapify(ready)

@@ -17,7 +17,8 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 
-_PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+# Code that no user wrote: ours, and NumPy's where it asks a tensor for its numbers.
+_FOLDERS = tuple(os.path.dirname(os.path.abspath(x)) + os.sep for x in (__file__, np.__file__))
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
@@ -82,12 +83,12 @@ class _Settings:
 settings = _Settings()
 
 
-# Whether a source file belongs to this package; asked once a file, then looked up.
+# Whether a source file is in one of these folders; asked once a file, then looked up.
 _is_own: dict[str, bool] = {}
 
 
 def caller() -> Site:
-    """Return the nearest place on the call stack that is outside this package."""
+    """Return the nearest place on the call stack that is a user's."""
     return Site(*position())
 
 
@@ -103,7 +104,7 @@ def position(depth: int = 1) -> tuple[CodeType, int]:
         file = frame.f_code.co_filename
         own = _is_own.get(file)
         if own is None:
-            own = _is_own[file] = os.path.abspath(file).startswith(_PACKAGE)
+            own = _is_own[file] = os.path.abspath(file).startswith(_FOLDERS)
         if not own or frame.f_back is None:
             return frame.f_code, frame.f_lasti
         frame = frame.f_back

@@ -450,7 +450,8 @@ class Tensor(InPlace):
     def __deepcopy__(self, memo: dict[Int, Any]) -> Tensor:
         if self._node is not None:
             raise GraphError("only leaves can be deep-copied; use detach().clone()")
-        copied = wrap(self._array.copy(), kind=type(self))
+        numbers = self._array.copy() if state.recorder is None else self.detach().clone()._array
+        copied = wrap(numbers, kind=type(self))
         copied._requires_grad = self._requires_grad
         copied._grad = None if self.grad is None else self.grad.detach().clone()
         memo[id(self)] = copied
@@ -459,6 +460,7 @@ class Tensor(InPlace):
     def __reduce__(self) -> tuple[Any, ...]:
         if self._node is not None:
             raise GraphError("only leaves can be pickled; use detach()")
+        self._read_back("pickling")
         return _unpickled, (type(self), self._array, self._requires_grad, self.grad)
 
     def __contains__(self, value: Any) -> Bool:
@@ -598,6 +600,7 @@ class Tensor(InPlace):
             hooks = self._node.hooks.setdefault(self._slot, {})
         handle = RemovableHook(hooks)
         hooks[handle] = hook
+        settings.version += 1
         return handle
 
     def _shared_memory(self) -> Memory:
@@ -709,8 +712,9 @@ class Tensor(InPlace):
         if isinstance(value, Tensor) and value._array.dtype.kind != "f":
             value = value.to(self.dtype) if self._array.dtype.kind == "f" else value
         template, arrays = split_index(self, index)
-        if arrays:
-            self._read_back("item assignment by an array of indices")
+        if arrays and state.recorder is not None:
+            self._scatter(template, arrays, value)
+        elif arrays:
             filled = [x._array for x in arrays]
             new = self._array.copy()
             array = value._array if isinstance(value, Tensor) else _constant(value, self.dtype)
@@ -725,6 +729,18 @@ class Tensor(InPlace):
             self.assign(wrap(new))
         else:
             apply(ops.getitem, self.detach(), index=template).assign(value)
+
+    def _scatter(self, template: tuple[Any, ...], arrays: Sequence[Tensor], value: Any) -> None:
+        """Assign to the elements that arrays name, in operations of which a recording consists."""
+        if not isinstance(value, Tensor):
+            value = _leaf(_constant(value, self.dtype))
+        if value.dtype != self.dtype:
+            raise DtypeError(f"cannot put {value.dtype} into a {self.dtype} tensor; convert it")
+        numbers = _leaf(np.arange(self._array.size).reshape(self.shape))
+        places = apply(ops.getitem, numbers, *arrays, index=template)
+        spread = value.expand(places.shape).reshape(-1)
+        flat = self.detach().reshape(-1).scatter(0, places.reshape(-1), spread)
+        self.assign(flat.reshape(self.shape))
 
     def _replace_part(self, index: Any, value: Any) -> None:
         """Assign to elements while a graph is recorded."""
@@ -789,6 +805,7 @@ class RemovableHook:
     def remove(self) -> None:
         """Take the hook away; a second time does nothing."""
         self._hooks.pop(self, None)
+        settings.version += 1
 
 
 def _unpickled(

@@ -1,6 +1,7 @@
 """What a recording took for granted and is changed behind its back is noticed at the next call."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 import tinygrad_rnn as tg
 from tests.jit.tools import Counted, assert_agree, copies, gradients, normal
 from tinygrad_rnn import nn, optim
+from tinygrad_rnn.errors import RecordingError
 from tinygrad_rnn.jit import jit
 
 
@@ -21,12 +23,13 @@ class Model(nn.Module):
         self.second = nn.Linear(4, 2, dtype=tg.float64)
         self.scale = 1.0
         self.sizes = [1, 2]
+        self.config = SimpleNamespace(factor=1.0)
         self.plain = normal(2, seed=40)
         self.register_buffer("shift", normal(2, seed=41))
 
     def forward(self, x: tg.Tensor) -> tg.Tensor:
         out = self.second(self.drop(self.first(x).tanh())) * self.scale + self.shift
-        return out * self.sizes[0] + self.plain.to(out.dtype)
+        return out * (self.sizes[0] * self.config.factor) + self.plain.to(out.dtype)
 
 
 class Training:
@@ -119,6 +122,15 @@ CHANGES: dict[str, Callable[[Training], None]] = {
     "dropout's p": set_to("model.drop.p", 0.25),
     "a plain setting": set_to("model.scale", 2.0),
     "a list": set_to("model.sizes", [3, 2]),
+    "a list in place": lambda t: t.model.sizes.__setitem__(0, 3),
+    "an object in place": lambda t: setattr(t.model.config, "factor", 3.0),
+    "a hook": lambda t: t.model.second.weight.register_hook(lambda g: g * 10.0) and None,
+    "state of one parameter": lambda t: t.optimizer.state[t.model.second.weight].update(
+        momentum_buffer=tg.zeros(2, 4, dtype=tg.float64)
+    ),
+    "no state any more": lambda t: t.optimizer.state.clear(),
+    "other state": lambda t: setattr(t.optimizer, "state", {}),
+    "a parameter fewer": lambda t: t.optimizer.param_groups[0]["params"].__delitem__(-1),
     "a plain tensor": set_to("model.plain", normal(2, seed=50)),
     "a buffer": set_to("model.shift", normal(2, seed=51)),
     "lr": set_to("group.lr", 0.3),
@@ -233,3 +245,150 @@ def test_gradients_set_and_cleared_outside() -> None:
         runs.append(shown)
         assert body.runs == (2 if compiled else 10)
     assert_agree(runs[1], runs[0])
+
+
+def test_a_hook_that_is_removed() -> None:
+    """A replay goes on changing gradients as a hook did that is gone."""
+    w = normal(3).requires_grad_()
+    handle = w.register_hook(lambda g: g * 10.0)
+
+    def body(x: tg.Tensor) -> None:
+        w.grad = None
+        (w * x).sum().backward()
+
+    step, x = jit(body), normal(3, seed=1)
+    step(x)
+    handle.remove()
+    step(x)
+    assert_agree(w.grad, x)
+
+
+class Plain:
+    """An object that is no module, with what a step may find in it."""
+
+    def __init__(self) -> None:
+        self.h = normal(2)
+        self.factor = 1.0
+        self.calls = 0
+
+    def step(self, x: tg.Tensor) -> tg.Tensor:
+        return (self.h + x) * self.factor
+
+
+def test_what_a_plain_object_holds() -> None:
+    """A tensor or number that an object holds now is ignored; or what a step never reads is not."""
+    plain = Plain()
+    body = Counted(plain.step)
+    method, by_argument = jit(plain.step), jit(lambda p, x: (p.h + x) * p.factor)
+    for change in (
+        lambda: None,
+        lambda: setattr(plain, "h", normal(2, seed=7)),
+        lambda: setattr(plain, "factor", 2.0),
+        lambda: setattr(plain, "calls", 5),
+    ):
+        change()
+        x = normal(2, seed=9)
+        assert_agree(method(x), body(x))
+        assert_agree(by_argument(plain, x), body(x))
+    assert len(method.recordings) == 3
+
+
+@pytest.mark.parametrize("place", ["cell", "dict", "list"])
+def test_a_tensor_put_under_the_same_name(place: str) -> None:
+    """A recording goes on with the tensor that a name stood for when it was made."""
+    h = normal(2)
+    held: Any = {"h": h} if place == "dict" else [h]
+
+    def by_cell(x: tg.Tensor) -> tg.Tensor:
+        return h + x
+
+    def by_place(x: tg.Tensor) -> tg.Tensor:
+        return held["h" if place == "dict" else 0] + x
+
+    step, x = jit(by_cell if place == "cell" else by_place), normal(2, seed=2)
+    step(x)
+    h = held["h" if place == "dict" else 0] = normal(2, seed=5)
+    assert_agree(step(x), h + x)
+
+
+class Double(nn.Module):
+    """y = 2x."""
+
+    def forward(self, x: tg.Tensor) -> tg.Tensor:
+        return x * 2.0
+
+
+@pytest.mark.parametrize("kind", [nn.ModuleList, nn.Sequential, nn.ModuleDict])
+def test_modules_of_a_list_that_is_never_called(kind: Any) -> None:
+    """A module that was added, or put in place of another, takes no part."""
+    held: Any = nn.Sequential(Double())
+    if kind is not nn.Sequential:
+        held = kind({"0": Double()}) if kind is nn.ModuleDict else kind([Double()])
+
+    def body(x: tg.Tensor) -> tg.Tensor:
+        for module in held.values() if kind is nn.ModuleDict else held:
+            x = module(x)
+        return x
+
+    step, x = jit(body), normal(2)
+    assert_agree(step(x), x * 2.0)
+    if kind is nn.ModuleDict:
+        held["1"] = Double()
+    else:
+        held.append(Double())
+    assert_agree(step(x), x * 4.0)
+    held["0" if kind is nn.ModuleDict else 0] = nn.Identity()
+    assert_agree(step(x), x * 2.0)
+
+
+def test_a_setting_that_the_step_changes_itself() -> None:
+    """A count kept in Python stands still in replays, without a word."""
+
+    class Counting(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.calls = 0
+
+        def forward(self, x: tg.Tensor) -> tg.Tensor:
+            self.calls += 1
+            return x * self.calls
+
+    with pytest.raises(RecordingError, match="'calls' of Counting"):
+        jit(Counting())(normal(2))
+
+
+def test_leaves_that_the_step_makes_for_itself() -> None:
+    """The gradient of a leaf made inside is left at the tensor whose numbers it shows."""
+    w, x = normal(2).requires_grad_(), normal(2, seed=1)
+
+    def body(x: tg.Tensor) -> Any:
+        q, r = w.detach().requires_grad_(), x.detach().requires_grad_()
+        ((q * q).sum() + (r * 3.0).sum()).backward()
+        w.grad = None
+        (w * x).sum().backward()
+        return q.grad, r.grad
+
+    step = jit(body)
+    for _ in range(3):
+        assert_agree(step(x), body(x))
+        assert_agree(w.grad, x)
+        assert x.grad is None
+        assert not x.requires_grad
+
+
+def test_tensors_that_share_memory_and_have_gradients() -> None:
+    """A gradient is left at another tensor of the same numbers."""
+    x = normal(2)
+    w = nn.Parameter(x)
+
+    def body(x: tg.Tensor) -> Any:
+        w.grad = None
+        (w * x).sum().backward()
+
+    with pytest.raises(RecordingError, match="share their memory"):
+        jit(body)(x)
+    assert not x.requires_grad
+    a, b = normal(1).requires_grad_(), normal(1).requires_grad_()
+    a.grad = b.grad = tg.zeros(1, dtype=tg.float64)
+    with pytest.raises(RecordingError, match="also a gradient of another"):
+        jit(lambda x: (a * x + b * x).sum().backward())(normal(1))

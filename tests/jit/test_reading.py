@@ -36,6 +36,7 @@ READS: dict[str, Callable[[tg.Tensor], Any]] = {
     "while": lambda x: [None for _ in iter(lambda: bool(x < 100), False)],
     "comparison": lambda x: max(x, x + 1),
     "computed": lambda x: (x * 2).item(),
+    "a number for NumPy": lambda x: np.full((2,), x),
     "view": lambda x: x.reshape(1)[0].item(),
     "in": lambda x: x in [x + 1],
     "error if not finite": lambda x: tg.nn.utils.get_total_norm([x], error_if_nonfinite=True),

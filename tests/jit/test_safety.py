@@ -1,5 +1,7 @@
 """Nothing is left behind, overwritten or disturbed: errors, results kept, threads, mutation."""
 
+import copy
+import pickle
 import random
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +15,7 @@ from tests.jit.tools import Counted, assert_agree, copies, gradients, integers, 
 from tests.tools import same_bits
 from tinygrad_rnn import errors, nn, optim
 from tinygrad_rnn.context import state
+from tinygrad_rnn.errors import RecordingError
 from tinygrad_rnn.generator import default_generator
 from tinygrad_rnn.jit import jit
 from tinygrad_rnn.jit.graph import Buffer
@@ -306,3 +309,41 @@ def test_inside_no_grad() -> None:
             assert step(normal(3))[1] is False
         assert step(normal(3))[1] is True
         assert not step(normal(3))[0].requires_grad
+
+
+@pytest.mark.parametrize("what", ["index", "value"])
+def test_assigning_by_an_array_of_indices(what: str) -> None:
+    """The elements or numbers of the recorded call are assigned in every replay."""
+
+    def body(given: tg.Tensor) -> tg.Tensor:
+        y = tg.zeros(4, dtype=tg.float64)
+        if what == "index":
+            y[given] = 1.0
+        else:
+            y[tg.tensor([0, 2])] = given
+        return y * 1.0
+
+    step = jit(body)
+    for i in range(3):
+        given = tg.tensor([i]) if what == "index" else normal(2, seed=i)
+        assert_agree(step(given), body(given))
+
+
+def test_a_deep_copy_inside_a_step() -> None:
+    """A copy keeps the numbers of the recorded call."""
+    step = jit(lambda x: copy.deepcopy(x * 3.0) + 0.0)
+    for seed in range(3):
+        x = normal(2, seed=seed)
+        assert_agree(step(x), x * 3.0)
+    with pytest.raises(RecordingError, match="pickling"):
+        jit(lambda x: pickle.dumps(x))(normal(2))
+
+
+def test_observed_steps_show_every_call() -> None:
+    """A replay computes nothing that an observer could see."""
+    layer = nn.LSTM(2, 3)
+    step = jit(lambda x: layer(x)[0])
+    for _ in range(2):
+        with nn.observe() as seen:
+            step(tg.randn(4, 1, 2))
+        assert len(seen.values) == 1

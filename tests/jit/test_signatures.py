@@ -1,6 +1,10 @@
 """Arguments and results: nesting, plain values, layouts, aliases; one recording a signature."""
 
-from collections import OrderedDict
+import copy
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,8 +12,9 @@ import pytest
 
 import tinygrad_rnn as tg
 from tests.jit.tools import Counted, assert_agree, copies, integers, normal
-from tinygrad_rnn import errors
+from tinygrad_rnn import errors, nn
 from tinygrad_rnn.jit import jit
+from tinygrad_rnn.nn.functional import one_hot
 
 
 class Pair(NamedTuple):
@@ -338,3 +343,114 @@ def test_what_cannot_be_a_step_or_a_result() -> None:
         _ = jit(lambda x: x).tape
     with pytest.raises(errors.ArgumentError, match="there is no pass"):
         jit(lambda x: x, off={"fusion"})
+
+
+@dataclass
+class Batch:
+    x: Any
+    scale: float = 2.0
+
+
+class Plain(list[Any]):
+    """A list of one's own."""
+
+
+CONTAINERS: dict[str, tuple[Callable[[tg.Tensor], Any], Callable[[Any], tg.Tensor]]] = {
+    "defaultdict": (lambda x: defaultdict(list, x=x), lambda c: c["x"]),
+    "deque": (lambda x: deque([x], maxlen=3), lambda c: c[-1]),
+    "list of one's own": (lambda x: Plain([x]), lambda c: c[0]),
+    "dataclass": (Batch, lambda c: c.x * (c.scale / 2.0)),
+    "namespace": (lambda x: SimpleNamespace(x=x, inner=[x]), lambda c: c.inner[0]),
+}
+
+
+@pytest.mark.parametrize("which", CONTAINERS)
+def test_tensors_in_other_containers(which: str) -> None:
+    """A container counts as one object, and the tensors of the first call are used for ever."""
+    make, take = CONTAINERS[which]
+    body = Counted(lambda c: take(c) * 2.0)
+    step = jit(body)
+    for seed in range(3):
+        x = normal(2, seed=seed)
+        assert_agree(step(make(x)), x * 2.0)
+    assert body.runs == 1
+
+
+def test_plain_values_made_of_others_are_compared_by_value() -> None:
+    """An equal slice or range is recorded again at every call."""
+    body = Counted(lambda x, part, numbers, names: x[part] * (len(numbers) + len(names)))
+    step = jit(body)
+    for end in (2, 2, 3, 3):
+        x = normal(4, seed=end)
+        found = step(x, slice(0, end), range(end), frozenset({"a"}))
+        assert_agree(found, x[:end] * (end + 1))
+    assert body.runs == 2
+
+
+def test_named_arguments_are_not_taken_for_a_tuple_and_a_dict() -> None:
+    """Two calls that differ only in how arguments are passed share a recording."""
+
+    def body(x: Any, d: Any = None, k: int = 0) -> Any:
+        return (x[0] if isinstance(x, tuple) else x) + k + (d["k"] * 100 if d else 0)
+
+    step, x = jit(body), normal(2)
+    step(x, k=1)
+    assert_agree(step((x,), {"k": 1}), body((x,), {"k": 1}))
+
+
+@pytest.mark.parametrize("change", [lambda d: d.update(h=1), lambda d: d["l"].append(2)])
+def test_changing_what_was_given_is_refused(change: Any) -> None:
+    """A list or dict is changed by the recording, and by no replay."""
+
+    def body(d: Any) -> Any:
+        change(d)
+        return d["x"] * 2.0
+
+    with pytest.raises(errors.RecordingError, match="changes a list, dict or object"):
+        jit(body)({"x": normal(2), "l": [1]})
+
+
+def test_a_computed_tensor_in_place_of_a_leaf() -> None:
+    """The gradient of a tensor that was computed before the step is left at it, not carried on."""
+    step = jit(lambda x: (x * x).sum().backward())
+    for _ in range(2):
+        step(normal(2).requires_grad_())
+    with pytest.raises(errors.RecordingError, match="computed before the step"):
+        step(normal(2).requires_grad_() * 2.0)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int16])
+def test_small_integers_beside_larger_ones(dtype: Any) -> None:
+    """Integers that kernels do not know cannot be compared, added or used as indices."""
+
+    def body(t: tg.Tensor) -> Any:
+        x = tg.arange(4.0).reshape(2, 2)
+        index = t.reshape(1, 2)
+        return t + tg.arange(2), t == tg.arange(2), x.gather(0, index), one_hot(t, 3)
+
+    step = jit(body)
+    for values in ([0, 1], [1, 1]):
+        t = tg.tensor(np.array(values, dtype))
+        for _ in range(2):
+            assert_agree(step(t), body(t))
+
+
+def test_a_deep_copy_records_for_itself() -> None:
+    """A module with a jitted method cannot be copied, or the copy computes with the original."""
+
+    class Scaled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(normal(2))
+            self.compiled = jit(self.forward)
+
+        def forward(self, x: tg.Tensor) -> tg.Tensor:
+            return x * self.weight
+
+    first, x = Scaled(), normal(2, seed=1)
+    first.compiled(x)
+    second = copy.deepcopy(first)
+    with tg.no_grad():
+        second.weight.mul_(3.0)
+    assert_agree(second.compiled(x), x * second.weight.detach())
+    assert_agree(first.compiled(x), x * first.weight.detach())

@@ -107,3 +107,29 @@ def test_threading_layers(layer):
         pytest.skip("Numba has no OpenMP layer here")
     assert run.returncode == 0, run.stderr
     assert layer in ("default", run.stdout.strip())
+
+
+FORKED = """
+import os
+import numpy as np
+from tinygrad_rnn import kernels
+kernels.set_num_threads(2)
+a = np.ones((500, 500), np.float32)
+before = kernels.matmul(a, a)
+child = os.fork()
+if child == 0:
+    kernels.set_num_threads(2)
+    same = np.array_equal(kernels.matmul(a, a), before)
+    os._exit(0 if same and kernels.get_num_threads() == 1 else 1)
+print(os.waitstatus_to_exitcode(os.wait()[1]), kernels.get_num_threads())
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a system that forks")
+def test_a_forked_child_goes_on_alone():
+    """Wrong if a child waited for threads that a fork does not copy, or died of asking for them."""
+    run = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FORKED], capture_output=True, text=True, check=False
+    )
+    usable = kernels.get_num_threads()
+    assert run.stdout.split() == ["0", str(min(2, usable))], run.stderr

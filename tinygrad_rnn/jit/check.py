@@ -15,6 +15,7 @@ import numpy as np
 from tinygrad_rnn.arguments import Array
 from tinygrad_rnn.errors import RecordingError
 from tinygrad_rnn.jit.graph import located
+from tinygrad_rnn.jit.guards import Guards
 from tinygrad_rnn.jit.interpret import interpret
 from tinygrad_rnn.jit.passes import NAMES
 from tinygrad_rnn.jit.program import Program
@@ -36,9 +37,14 @@ class Checked(Replay):
     """
 
     def __init__(
-        self, recorder: Recorder, tape: Tape, builder: Builder, off: Collection[str]
+        self,
+        recorder: Recorder,
+        tape: Tape,
+        builder: Builder,
+        guards: Guards,
+        off: Collection[str],
     ) -> None:
-        super().__init__(recorder, tape, _with_tensors(builder), off)
+        super().__init__(recorder, tape, _with_tensors(builder), guards, off)
         self._plain = Program(tape, NAMES)
         self._needed = _needed(tape)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import functools
+import operator
 import threading
 import time
 import types
@@ -11,15 +13,24 @@ from typing import Any
 
 from tinygrad_rnn.context import state
 from tinygrad_rnn.dtypes import get_default_dtype
-from tinygrad_rnn.errors import ArgumentError
+from tinygrad_rnn.errors import ArgumentError, RecordingError
 from tinygrad_rnn.jit.check import Checked
+from tinygrad_rnn.jit.guards import Guards
 from tinygrad_rnn.jit.passes import check_names
 from tinygrad_rnn.jit.program import Program
 from tinygrad_rnn.jit.recorder import Recorder
 from tinygrad_rnn.jit.replay import Captured, Replay
-from tinygrad_rnn.jit.signature import aliases, flatten, objects, result_builder, with_tensors
+from tinygrad_rnn.jit.signature import (
+    aliases,
+    flatten,
+    objects,
+    result_builder,
+    skeleton,
+    with_tensors,
+)
 from tinygrad_rnn.jit.tape import Tape
 from tinygrad_rnn.nn.module import Module
+from tinygrad_rnn.nn.recording import observed
 from tinygrad_rnn.tensor import Tensor, wrap
 
 # Recordings of one signature that differ in what they found outside: gradients, modes, settings.
@@ -40,12 +51,17 @@ class JitFunction:
         self._last: Replay | None = None
         self._lock = threading.RLock()
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> JitFunction:
+        """A function that has recorded nothing yet: recordings know the tensors of this one."""
+        return JitFunction(copy.deepcopy(self._function, memo), self._check, self._off)
+
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else types.MethodType(self, instance)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the step: recorded the first time, compiled afterwards."""
-        if state.recorder is not None:
+        if state.recorder is not None or observed():
+            # Inside another recording, or watched by somebody who wants to see each tensor.
             return self._function(*args, **kwargs)
         latest = self._last
         if latest is not None and not kwargs:
@@ -56,7 +72,9 @@ class JitFunction:
                 return latest(leaves, stale)
         leaves = []
         structure = flatten((args, kwargs), leaves) if kwargs else flatten(args, leaves)
-        key = (structure, aliases(leaves), state.grad_enabled, get_default_dtype())
+        # Named arguments are not to be taken for a call with a tuple and a dict.
+        seen = (aliases(leaves), state.grad_enabled, get_default_dtype(), bool(kwargs))
+        key = (structure, *seen)
         fitting = self._fitting(key, leaves)
         if fitting is None:
             with self._lock:
@@ -81,7 +99,7 @@ class JitFunction:
         leaves: list[Any] = []
         structure = flatten((args, kwargs), given)
         args, kwargs = with_tensors(args), with_tensors(kwargs)
-        flatten((args, kwargs), leaves)
+        before = flatten((args, kwargs), leaves)
         recorder = Recorder(leaves, given, self._check)
         for thing in objects(structure):
             if isinstance(thing, Module):
@@ -91,6 +109,7 @@ class JitFunction:
             result = self._function(*args, **kwargs)
         finally:
             state.recorder = None
+        _refuse_changed(before, leaves, (args, kwargs))
         _give_back(leaves, given)
         made: list[Tensor] = []
         builder = result_builder(result, made)
@@ -101,8 +120,9 @@ class JitFunction:
         results = [wrap(x._array.copy(order="C")) for x in results]
         recorded = time.perf_counter() - begun
         kind = Checked if self._check else Replay
-        recording = kind(recorder, tape, builder, self._off)
-        recording.expect(key, bool(kwargs))
+        guards = Guards(recorder, tape, self._function, objects(structure))
+        recording = kind(recorder, tape, builder, guards, self._off)
+        recording.expect(key)
         recording.seconds = {"recording": recorded, **recording.seconds}
         variants = self._recordings.setdefault(key, [])
         variants.insert(0, recording)
@@ -136,6 +156,18 @@ class JitFunction:
         if self._last is None:
             raise ArgumentError("nothing is recorded yet; call the step once")
         return self._last
+
+
+def _refuse_changed(before: Any, leaves: Sequence[Any], arguments: Any) -> None:
+    """Raise RecordingError if the step changed a list, dict or object that it was given."""
+    found: list[Any] = []
+    after = flatten(arguments, found)
+    same = len(found) == len(leaves) and all(map(operator.is_, found, leaves))
+    if not same or skeleton(after) != skeleton(before):
+        raise RecordingError(
+            "the step changes a list, dict or object among its arguments, which no replay would "
+            "do; return what is new and put it there outside"
+        )
 
 
 def _give_back(leaves: Sequence[Any], given: Sequence[Any]) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn import ops
 from tinygrad_rnn.arguments import Array, Shape
 from tinygrad_rnn.context import quiet
 from tinygrad_rnn.errors import OutOfRangeError
@@ -20,7 +21,7 @@ from tinygrad_rnn.jit.graph import Buffer, Graph, Op, Scalar, Sink, View, whole
 from tinygrad_rnn.jit.tape import ARGUMENT, CAPTURED, CONSTANT, Entry, Reference, Tape
 from tinygrad_rnn.kernels.fused import supports
 from tinygrad_rnn.kernels.reductions import reduces
-from tinygrad_rnn.ops import ARRAY
+from tinygrad_rnn.ops import ARRAY, Primitive
 
 Rule = Callable[..., Any]
 _rules: dict[str, Rule] = {}
@@ -197,7 +198,25 @@ class Lowering:
         """Another element type."""
         if view.dtype == dtype:
             return view
-        return self.map("cast", [view], view.shape, dtype)
+        if supports("cast", [str(view.dtype)], str(np.dtype(dtype))):
+            return self.map("cast", [view], view.shape, dtype)
+        return self.numpy(ops.cast, [view], [(view.shape, dtype)], dtype=dtype)[0]
+
+    def numpy(
+        self,
+        primitive: Primitive,
+        inputs: Sequence[Any],
+        outputs: Sequence[tuple[Shape, Any]],
+        **settings: Any,
+    ) -> tuple[View, ...]:
+        """Add a primitive's own forward, between compiled pieces."""
+        views = [x for x in inputs if isinstance(x, View)]
+        made = self.op("numpy", primitive.name, views, outputs)
+        op = self.graph.ops[-1]
+        op.params["primitive"] = primitive
+        op.params["arguments"] = [None if isinstance(x, View) else x for x in inputs]
+        op.params["settings"] = settings
+        return made
 
     def contiguous(self, view: View) -> View:
         """The same elements one after the other, copied if need be."""
@@ -233,17 +252,11 @@ def _shape_of(lowering: Lowering, entry: Entry) -> tuple[Shape, Any]:
 
 
 def _fallback(lowering: Lowering, entry: Entry, *inputs: Any, **params: Any) -> Sequence[View]:
-    """Run the primitive's own forward, between compiled pieces."""
-    views = [x for x in inputs if isinstance(x, View)]
+    """Run the primitive's own forward."""
     outputs = [
         (lowering.tape.values[n].shape, lowering.tape.values[n].dtype) for n in entry.outputs
     ]
-    made = lowering.op("numpy", entry.primitive.name, views, outputs)
-    op = lowering.graph.ops[-1]
-    op.params["primitive"] = entry.primitive
-    op.params["arguments"] = [None if isinstance(x, View) else x for x in inputs]
-    op.params["settings"] = params
-    return made
+    return lowering.numpy(entry.primitive, inputs, outputs, **params)
 
 
 # ---------------------------------------------------------------------- element-wise
@@ -281,8 +294,6 @@ def _clip(lowering: Lowering, entry: Entry, x: View, low: Any, high: Any) -> Vie
 
 @rule("cast")
 def _cast(lowering: Lowering, entry: Entry, x: View, dtype: Any) -> View:
-    if not supports("cast", [str(x.dtype)], str(np.dtype(dtype))):
-        return _fallback(lowering, entry, x, dtype=dtype)[0]
     return lowering.cast(x, np.dtype(dtype))
 
 

@@ -50,6 +50,9 @@ def _updated(whole: Array, part: Array, chain: Sequence[Link]) -> Array:
     return result
 
 
+_PLAIN = (bool, int, float, str, type(None))
+
+
 class Recorder:
     """What `context.state.recorder` holds while a step is recorded."""
 
@@ -64,7 +67,10 @@ class Recorder:
         self._checks = checks
         self._begun = engine.now()
         self.modules: list[Any] = []
+        # The plain settings of modules when they were first called.
+        self.settings: list[tuple[Any, dict[str, Any]]] = []
         self.groups: list[Any] = []
+        self.optimizers: list[Any] = []
         self._seen: set[int] = set()
         self._numbers: dict[int, tuple[weakref.ref[Array], int]] = {}
         self._tensors: dict[int, weakref.ref[Tensor]] = {}
@@ -73,7 +79,8 @@ class Recorder:
         self._current: dict[int, int] = {}
         # The version of its root that a value shows.
         self._shows: dict[int, int] = {}
-        self._gradients: dict[int, Gradient] = {}
+        # By the root of a leaf and the leaf itself, which may be gone by the end.
+        self._gradients: dict[tuple[int, int], tuple[Gradient, weakref.ref[Tensor]]] = {}
         self._generators: dict[int, tuple[Any, dict[str, int]]] = {}
         self._seeded: list[Any] = []
         self._backward_of: tuple[Scope, Site] | None = None
@@ -240,6 +247,13 @@ class Recorder:
         if id(module) not in self._seen:
             self._seen.add(id(module))
             self.modules.append(module)
+            self.settings.append((module, plain_settings(module)))
+
+    def uses_optimizer(self, optimizer: Any) -> None:
+        """An optimizer is about to change its parameters."""
+        if id(optimizer) not in self._seen:
+            self._seen.add(id(optimizer))
+            self.optimizers.append(optimizer)
 
     def uses_settings(self, group: Any) -> None:
         """An optimizer reads the settings of a parameter group."""
@@ -266,8 +280,15 @@ class Recorder:
         if slot is None or slot.written or slot.read:
             return
         slot.read = True
-        if tensor._grad is not None:
-            slot.before = self.number_of(tensor._grad)
+        if tensor._grad is None:
+            return
+        if self._known(tensor._grad._array) is not None:
+            raise RecordingError(
+                f"the gradient read at {caller()} is also a gradient of another tensor, or was "
+                "used by the step before: a replay would take one for the other. Give each a "
+                "clone()"
+            )
+        slot.before = self.number_of(tensor._grad)
 
     def writes_gradient(self, tensor: Tensor) -> None:
         """`tensor.grad` is about to be set."""
@@ -282,7 +303,39 @@ class Recorder:
         root = self.tape.values[self.tape.values[number].root]
         if root.origin not in (ARGUMENT, CAPTURED):
             return None
-        return self._gradients.setdefault(root.number, Gradient(root.number))
+        if root.place >= 0 and self._places.get(id(tensor)) == root.place:
+            tensor = self._arguments[root.place]
+        key = (root.number, id(tensor))
+        slot, leaf = self._gradients.get(key, (None, None))
+        if slot is None or leaf is None or leaf() is not tensor:
+            slot = Gradient(root.number)
+            self._gradients[key] = (slot, weakref.ref(tensor))
+        return slot
+
+    def _outliving(self) -> list[Gradient]:
+        """The gradients of leaves that the step did not make for itself."""
+        leaves: dict[int, list[tuple[Gradient, weakref.ref[Tensor]]]] = {}
+        for slot, leaf in self._gradients.values():
+            leaves.setdefault(slot.owner, []).append((slot, leaf))
+        return [slot for number, several in leaves.items() for slot in self._alone(number, several)]
+
+    def _alone(
+        self, number: int, leaves: Sequence[tuple[Gradient, weakref.ref[Tensor]]]
+    ) -> list[Gradient]:
+        """Of the leaves that show one value, the one that is still there, if any."""
+        value = self.tape.values[number]
+        if value.place < 0:
+            assert value.tensor is not None
+            array, value.tensor = value.tensor._array, None
+        there = [(slot, tensor) for slot, leaf in leaves if (tensor := leaf()) is not None]
+        if value.place < 0:
+            value.tensor = there[0][1] if there else Tensor._wrap(array)
+        if any(tensor is not value.tensor for _, tensor in there):
+            raise RecordingError(
+                f"{self.tape.name(number)} and another tensor with a gradient share their memory, "
+                "so a replay could not tell them apart; give one of them a clone()"
+            )
+        return [slot for slot, _ in there]
 
     # ------------------------------------------------------------------ the end
 
@@ -293,13 +346,13 @@ class Recorder:
         self._name_parameters()
         tape.results = [self.number_of(result) for result in results]
         kept = [result._array for result in results]
-        for slot in self._gradients.values():
+        tape.gradients = self._outliving()
+        for slot in tape.gradients:
             owner = values[slot.owner].tensor
             assert owner is not None
             if slot.written and owner._grad is not None:
                 slot.after = self.number_of(owner._grad)
                 kept.append(owner._grad._array)
-        tape.gradients = list(self._gradients.values())
         self._adopt_state(kept)
         tape.writes = [
             (root, last)
@@ -399,6 +452,11 @@ class Recorder:
             "in a place that outlives the call, where no replay would renew it. Return it and pass "
             "it in with the next call, or make a tensor before the step and assign() to it"
         )
+
+
+def plain_settings(module: Any) -> dict[str, Any]:
+    """A module's settings that are plain values, as they are now."""
+    return {name: value for name, value in vars(module).items() if type(value) in _PLAIN}
 
 
 def shares_memory(a: Array, b: Array) -> bool:

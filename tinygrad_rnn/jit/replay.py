@@ -71,13 +71,18 @@ class Replay:
     """
 
     def __init__(
-        self, recorder: Recorder, tape: Tape, builder: Builder, off: Collection[str]
+        self,
+        recorder: Recorder,
+        tape: Tape,
+        builder: Builder,
+        guards: Guards,
+        off: Collection[str],
     ) -> None:
         begun = time.perf_counter()
         self.tape = tape
         self.program = Program(tape, off)
         self.seconds = {"passes and compiling": time.perf_counter() - begun}
-        self.guards = Guards(tape, recorder.modules, recorder.groups)
+        self.guards = guards
         self._fixed = list(recorder.fixed.items())
         self._builder = builder
         self._lock = threading.Lock()
@@ -159,9 +164,9 @@ class Replay:
 
     # ------------------------------------------------------------------ does it fit
 
-    def expect(self, key: tuple[Any, ...], by_name: bool) -> None:
-        """Remember the signature: structure, aliases, gradient mode and default type."""
-        structure, self._aliases, self._grad_enabled, self._default_dtype = key
+    def expect(self, key: tuple[Any, ...]) -> None:
+        """Remember the signature: structure, aliases, gradient mode, default type, named or not."""
+        structure, self._aliases, self._grad_enabled, self._default_dtype, by_name = key
         self._match = matcher(Thing(self) if by_name else structure)
 
     def like(self, args: tuple[Any, ...], leaves: list[Any]) -> bool:

@@ -6,7 +6,10 @@ and the same arguments that are one array given twice.
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import copy
+import dataclasses
+import types
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -14,10 +17,34 @@ import numpy as np
 
 from tinygrad_rnn.arguments import Array
 from tinygrad_rnn.errors import RecordingError
+from tinygrad_rnn.nn.module import Module
 from tinygrad_rnn.tensor import Tensor
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None))
-_DICTS = (dict, OrderedDict)
+# Plain values that are made of others, without tensors.
+_COMPARED = (slice, range, frozenset)
+
+
+class _Record:
+    """Stands in a structure for objects that are their attributes."""
+
+
+def is_record(value: Any) -> bool:
+    """Whether it is a dataclass's object or a namespace, and no module, which has its own rules."""
+    plain = dataclasses.is_dataclass(value) or type(value) is types.SimpleNamespace
+    return plain and hasattr(value, "__dict__") and not isinstance(value, (type, Module))
+
+
+def _is_sequence(value: Any) -> bool:
+    """Whether it is a sequence that may hold tensors and reads its parts in the usual way."""
+    return isinstance(value, tuple) or any(
+        isinstance(value, kind) and type(value).__getitem__ is kind.__getitem__
+        for kind in (list, deque)
+    )
+
+
+def _is_mapping(value: Any) -> bool:
+    return isinstance(value, dict) and type(value).__getitem__ is dict.__getitem__
 
 
 def flatten(value: Any, leaves: list[Any]) -> Any:
@@ -25,7 +52,7 @@ def flatten(value: Any, leaves: list[Any]) -> Any:
     if isinstance(value, Tensor):
         leaves.append(value)
         array = value._array
-        return (Tensor, array.shape, array.dtype, value._requires_grad)
+        return (Tensor, array.shape, array.dtype, value._requires_grad, value._node is None)
     kind = type(value)
     if isinstance(value, np.ndarray):
         leaves.append(value.view(np.ndarray) if kind is not np.ndarray else value)
@@ -35,16 +62,27 @@ def flatten(value: Any, leaves: list[Any]) -> Any:
         return (float, value.hex())
     if kind in _PLAIN:
         return (kind, value)
-    if isinstance(value, tuple):
+    if _is_sequence(value):
         return (kind, *[flatten(part, leaves) for part in value])
-    if kind is list:
-        return (list, *[flatten(part, leaves) for part in value])
-    if kind in _DICTS:
+    if _is_mapping(value):
         return (kind, *[(key, flatten(part, leaves)) for key, part in value.items()])
     if isinstance(value, np.generic):
         return (kind, value.tobytes())
+    if kind in _COMPARED:
+        return Equal(value)
+    if is_record(value):
+        return (_Record, kind, *[(key, flatten(part, leaves)) for key, part in vars(value).items()])
     # A module, an optimizer, a generator: the object itself belongs to the signature.
     return Thing(value)
+
+
+def skeleton(structure: Any) -> Any:
+    """A structure without what is said of its tensors."""
+    if not isinstance(structure, tuple):
+        return structure
+    if structure and structure[0] is Tensor:
+        return Tensor
+    return tuple(map(skeleton, structure))
 
 
 def matcher(structure: Any) -> Callable[[Any, list[Any]], bool]:
@@ -55,7 +93,14 @@ def matcher(structure: Any) -> Callable[[Any, list[Any]], bool]:
     if isinstance(structure, Thing):
         thing = structure.value
         return lambda value, leaves: value is thing
+    if isinstance(structure, Equal):
+        wanted = structure.value
+        return lambda value, leaves: type(value) is type(wanted) and value == wanted
     kind, *parts = structure
+    if kind is _Record:
+        kind, *items = parts
+        match_items = matcher((dict, *items))
+        return lambda value, leaves: type(value) is kind and match_items(vars(value), leaves)
     if kind is Tensor:
         return _tensor_matcher(*parts)
     if kind is np.ndarray:
@@ -66,7 +111,7 @@ def matcher(structure: Any) -> Callable[[Any, list[Any]], bool]:
     if kind in _PLAIN:
         (wanted,) = parts
         return lambda value, leaves: type(value) is kind and value == wanted
-    if kind in _DICTS:
+    if issubclass(kind, dict):
         keys = [key for key, _ in parts]
         matchers = [matcher(part) for _, part in parts]
 
@@ -97,21 +142,23 @@ def matcher(structure: Any) -> Callable[[Any, list[Any]], bool]:
     return match_sequence
 
 
-def _tensor_matcher(shape: Any, dtype: Any, requires_grad: bool) -> Callable[..., bool]:
-    matches = _tensors_matcher(tuple, [(shape, dtype, requires_grad)])
+def _tensor_matcher(*wanted: Any) -> Callable[..., bool]:
+    matches = _tensors_matcher(tuple, [wanted])
     return lambda value, leaves: matches((value,), leaves)
 
 
-def _tensors_matcher(kind: Any, wanted: Sequence[tuple[Any, Any, bool]]) -> Callable[..., bool]:
+def _tensors_matcher(kind: Any, wanted: Sequence[tuple[Any, ...]]) -> Callable[..., bool]:
     """Of a sequence of nothing but tensors, which most steps take."""
     count = len(wanted)
 
     def match(values: Any, leaves: list[Any]) -> bool:
         if type(values) is not kind or len(values) != count:
             return False
-        for i, (shape, dtype, requires_grad) in enumerate(wanted):
+        for i, (shape, dtype, requires_grad, is_leaf) in enumerate(wanted):
             value = values[i]
             if not isinstance(value, Tensor) or value._requires_grad is not requires_grad:
+                return False
+            if requires_grad and (value._node is None) is not is_leaf:
                 return False
             array = value._array
             if array.shape != shape or (array.dtype is not dtype and array.dtype != dtype):
@@ -156,6 +203,23 @@ class Thing:
         return id(self.value)
 
 
+class Equal:
+    """A plain value that cannot be hashed, or not everywhere, and is compared as a whole."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Equal) or type(other.value) is not type(self.value):
+            return False
+        return bool(other.value == self.value)
+
+    def __hash__(self) -> int:
+        return hash(repr(self.value))
+
+
 def aliases(leaves: Sequence[Any]) -> tuple[int, ...]:
     """For each leaf, the first that has the same array; nothing if every leaf has its own."""
     if len(leaves) < 2:
@@ -189,10 +253,21 @@ def with_tensors(value: Any) -> Any:
     if isinstance(value, tuple):
         parts = [with_tensors(part) for part in value]
         return kind(*parts) if hasattr(value, "_fields") else kind(parts)
-    if kind is list:
-        return [with_tensors(part) for part in value]
-    if kind in _DICTS:
-        return kind((key, with_tensors(part)) for key, part in value.items())
+    if _is_sequence(value):
+        twin = copy.copy(value)
+        for i, part in enumerate(value):
+            twin[i] = with_tensors(part)
+        return twin
+    if _is_mapping(value):
+        twin = copy.copy(value)
+        for key, part in value.items():
+            twin[key] = with_tensors(part)
+        return twin
+    if is_record(value):
+        twin = copy.copy(value)
+        # Past a frozen dataclass's own way of setting.
+        vars(twin).update({key: with_tensors(part) for key, part in vars(value).items()})
+        return twin
     return value
 
 
@@ -211,7 +286,7 @@ def result_builder(value: Any, leaves: list[Tensor]) -> Builder:
         if hasattr(value, "_fields"):
             return lambda tensors: kind(*[part(tensors) for part in parts])
         return lambda tensors: kind([part(tensors) for part in parts])
-    if kind in _DICTS:
+    if kind in (dict, OrderedDict):
         items = [(key, result_builder(part, leaves)) for key, part in value.items()]
         return lambda tensors: kind((key, part(tensors)) for key, part in items)
     if kind is np.ndarray:

@@ -66,6 +66,17 @@ class _Team:
 _team = _Team()
 
 
+def _after_fork() -> None:
+    """A forked child has this thread alone, and no threading layer that could start others."""
+    if _team.words[LAUNCH]:
+        _team.limit = 1
+        _team.words[PARTS] = 1
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
 def set_num_threads(n: int) -> None:
     """Let kernels use `n` threads; more than the usable CPUs count as that many.
 

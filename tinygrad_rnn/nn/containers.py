@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
-from typing import Any, Self
+from collections.abc import (
+    ItemsView,
+    Iterable,
+    Iterator,
+    KeysView,
+    Mapping,
+    Sequence,
+    ValuesView,
+)
+from typing import Any, Self, TypeVar
 
 from tinygrad_rnn.errors import ArgumentError, OutOfRangeError
 from tinygrad_rnn.nn.module import Module, Parameter
 from tinygrad_rnn.tensor import Tensor
 
+_Name = TypeVar("_Name", str, int)
+
 
 class ModuleList(Module):
-    """A list of modules. `append`, `extend`, indexing and iteration are those of a list."""
+    """A list of modules, with the methods of a list.
+
+    Modules are named by their places, from 0; those behind one that is inserted or deleted are
+    named anew.
+    """
 
     def __init__(self, modules: Iterable[Module] = ()) -> None:
         super().__init__()
@@ -30,22 +44,45 @@ class ModuleList(Module):
             self.append(module)
         return self
 
+    def insert(self, index: int, module: Module) -> Self:
+        """Add a module in front of the one at a place."""
+        held = list(self)
+        place = _place(index, range(len(held) + (index == len(held))), "module")
+        held.insert(place, _module(module, str(place)))
+        return self._hold(held)
+
+    def pop(self, index: int = -1) -> Module:
+        """Take out the module at a place, and return it."""
+        module: Module = self[index]
+        del self[index]
+        return module
+
+    def _hold(self, modules: list[Module]) -> Self:
+        """Hold these modules and no others."""
+        for name in list(self._modules):
+            delattr(self, name)
+        return self.extend(modules)
+
     def _append(self, name: str, module: Module) -> Self:
-        if not isinstance(module, Module):
-            raise ArgumentError(f"'{name}' has to be a Module, not {type(module).__name__}")
-        self.add_module(name, module)
+        self.add_module(name, _module(module, name))
         return self
 
     def __len__(self) -> int:
-        return len(self._modules)
+        return len(self._read())
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
             return ModuleList(list(self)[index])
-        return self._modules[_place(index, list(self._modules), "module")]
+        held = self._read()
+        return held[_place(index, list(held), "module")]
 
     def __setitem__(self, index: int, module: Module) -> None:
         self._append(_place(index, list(self._modules), "module"), module)
+
+    def __delitem__(self, index: int | slice) -> None:
+        names = list(self._modules)
+        gone = names[index] if isinstance(index, slice) else [_place(index, names, "module")]
+        self._hold([module for name, module in self.named_children() if name not in gone])
 
     def __iter__(self) -> Iterator[Module]:
         return self.children()
@@ -79,7 +116,7 @@ class Sequential(ModuleList):
 
 
 class ModuleDict(Module):
-    """A dictionary of modules. Indexing, iteration and `update` are those of a dict."""
+    """A dictionary of modules, with the methods of a dict."""
 
     def __init__(self, modules: Mapping[str, Module] | None = None) -> None:
         super().__init__()
@@ -92,37 +129,46 @@ class ModuleDict(Module):
             self[name] = module
 
     def __getitem__(self, name: str) -> Module:
-        return _held(self._modules, name, "module")  # type: ignore[no-any-return]
+        return _held(self._read(), name, "module")  # type: ignore[no-any-return]
 
     def __setitem__(self, name: str, module: Module) -> None:
-        if not isinstance(module, Module):
-            raise ArgumentError(f"'{name}' has to be a Module, not {type(module).__name__}")
-        self.add_module(_free(self, name), module)
+        self.add_module(_free(self, name), _module(module, name))
 
     def __delitem__(self, name: str) -> None:
         _held(self._modules, name, "module")
         delattr(self, name)
 
+    def pop(self, name: str) -> Module:
+        """Take out the module of a name, and return it."""
+        module = self[name]
+        del self[name]
+        return module
+
+    def clear(self) -> None:
+        """Take out all modules."""
+        for name in list(self):
+            del self[name]
+
     def __len__(self) -> int:
-        return len(self._modules)
+        return len(self._read())
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._modules)
+        return iter(self._read())
 
     def __contains__(self, name: object) -> bool:
-        return name in self._modules
+        return name in self._read()
 
     def keys(self) -> KeysView[str]:
         """Return the names."""
-        return self._modules.keys()
+        return self._read().keys()
 
     def values(self) -> ValuesView[Module | None]:
         """Return the modules."""
-        return self._modules.values()
+        return self._read().values()
 
     def items(self) -> ItemsView[str, Module | None]:
         """Return names and modules."""
-        return self._modules.items()
+        return self._read().items()
 
 
 class ParameterList(Module):
@@ -183,6 +229,17 @@ class ParameterDict(Module):
         _held(self._parameters, name, "parameter")
         delattr(self, name)
 
+    def pop(self, name: str) -> Parameter:
+        """Take out the parameter of a name, and return it."""
+        parameter = self[name]
+        del self[name]
+        return parameter
+
+    def clear(self) -> None:
+        """Take out all parameters."""
+        for name in list(self):
+            del self[name]
+
     def __len__(self) -> int:
         return len(self._parameters)
 
@@ -210,13 +267,19 @@ def _check_mapping(given: Any, kind: str) -> None:
         raise ArgumentError(f"a dictionary of {kind} is needed, not {type(given).__name__}")
 
 
+def _module(module: Any, name: str) -> Module:
+    if not isinstance(module, Module):
+        raise ArgumentError(f"'{name}' has to be a Module, not {type(module).__name__}")
+    return module
+
+
 def _parameter(tensor: Tensor) -> Parameter:
     if not isinstance(tensor, Tensor):
         raise ArgumentError(f"a Parameter is needed, not {type(tensor).__name__}")
     return tensor if isinstance(tensor, Parameter) else Parameter(tensor)
 
 
-def _place(index: Any, names: list[str], kind: str) -> str:
+def _place(index: Any, names: Sequence[_Name], kind: str) -> _Name:
     """Return the name under which a list holds what stands at a place."""
     try:
         place = operator.index(index)

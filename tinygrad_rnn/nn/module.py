@@ -111,15 +111,9 @@ class Module:
     def __setattr__(self, name: str, value: Any) -> None:
         settings.version += 1
         registers = self.__dict__.get("_parameters")
-        if isinstance(value, (Parameter, Module)) and registers is None:
-            raise ArgumentError(
-                f"call super().__init__() in {type(self).__name__}.__init__ before assigning "
-                f"'{name}'"
-            )
         if isinstance(value, Parameter):
-            self._register(self._parameters, name, value)
-        elif isinstance(value, Module):
-            self.add_module(name, value)
+            self._make_way("_parameters", name)
+            self.register_parameter(name, value)
         elif registers is not None and name in registers:
             if value is not None:
                 raise ArgumentError(
@@ -127,6 +121,9 @@ class Module:
                     "change its numbers with assign() under no_grad()"
                 )
             registers[name] = None
+        elif isinstance(value, Module):
+            self._make_way("_modules", name)
+            self.add_module(name, value)
         elif registers is not None and name in self._modules:
             if value is not None:
                 raise ArgumentError(
@@ -152,17 +149,40 @@ class Module:
         if not self._forget(name):
             object.__delattr__(self, name)
 
-    def _register(self, register: dict[str, Any], name: str, value: Any) -> None:
-        """Declare a name; one that is declared keeps its place in the order."""
+    def _register(self, kind: str, name: str, value: Any) -> None:
+        """Declare a name in a register; one that it has keeps its place in the order."""
+        register = self._register_of(kind, name)
         if not isinstance(name, str) or not name or "." in name:
             raise ArgumentError(
                 f"{name!r} cannot be a name in {type(self).__name__}: it is a string without dots, "
                 "which separate the names in a path"
             )
+        if name not in register and self._has(name):
+            raise ArgumentError(
+                f"{type(self).__name__} has an attribute '{name}' already; take another name, or "
+                f"del module.{name} first"
+            )
         settings.version += 1
-        if name not in register:
-            self._forget(name)
         register[name] = value
+
+    def _register_of(self, kind: str, name: str) -> dict[str, Any]:
+        if kind not in self.__dict__:
+            raise ArgumentError(
+                f"call super().__init__() in {type(self).__name__}.__init__ before assigning "
+                f"'{name}'"
+            )
+        register: dict[str, Any] = self.__dict__[kind]
+        return register
+
+    def _has(self, name: str) -> bool:
+        """Whether an attribute has this name; a property is not asked for its value."""
+        held = (self.__dict__, self._parameters, self._modules, self._buffers)
+        return any(name in register for register in held) or hasattr(type(self), name)
+
+    def _make_way(self, kind: str, name: str) -> None:
+        """Forget a name, unless it stands in the register that it is to stand in."""
+        if name not in self._register_of(kind, name):
+            self._forget(name)
 
     def _forget(self, name: str) -> bool:
         settings.version += 1
@@ -175,38 +195,31 @@ class Module:
 
     def register_parameter(self, name: str, parameter: Parameter | None) -> None:
         """Declare a parameter; None declares one that is switched off."""
-        if parameter is None:
-            self._register(self._parameters, name, None)
-        elif isinstance(parameter, Parameter):
-            self._register(self._parameters, name, parameter)
-        else:
+        if parameter is not None and not isinstance(parameter, Parameter):
             raise ArgumentError(
                 f"'{name}' has to be a Parameter or None, not {type(parameter).__name__}"
             )
+        self._register("_parameters", name, parameter)
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         """Declare a tensor that is not trained; None declares one that is switched off.
 
         It is converted with the module and, if `persistent`, saved with it.
         """
-        if "_buffers" not in self.__dict__:
-            raise ArgumentError(f"call super().__init__() in {type(self).__name__}.__init__ first")
         if tensor is not None and not isinstance(tensor, Tensor):
             raise ArgumentError(f"the buffer '{name}' is a Tensor, not {type(tensor).__name__}")
-        self._register(self._buffers, name, tensor)
+        self._register("_buffers", name, tensor)
         if persistent == (name in self._unsaved):
             others = tuple(other for other in self._unsaved if other != name)
             self._unsaved = others if persistent else (*others, name)
 
     def add_module(self, name: str, module: Module | None) -> None:
         """Declare a sub-module; None declares one that is switched off."""
-        if module is None:
-            self._register(self._modules, name, None)
-        elif isinstance(module, Module):
-            self._register(self._modules, name, module)
-            module._name = name
-        else:
+        if module is not None and not isinstance(module, Module):
             raise ArgumentError(f"'{name}' has to be a Module, not {type(module).__name__}")
+        self._register("_modules", name, module)
+        if module is not None:
+            module._name = name
 
     def register_module(self, name: str, module: Module | None) -> None:
         """Declare a sub-module, as `add_module` does."""
@@ -272,9 +285,15 @@ class Module:
 
     # ------------------------------------------------------------------ walking
 
+    def _read(self) -> dict[str, Module | None]:
+        """The modules declared here, on which a recording that asks for them depends."""
+        if state.recorder is not None:
+            state.recorder.visits(self)
+        return self._modules
+
     def named_children(self) -> Iterator[tuple[str, Module]]:
         """Yield the sub-modules declared here."""
-        for name, module in self._modules.items():
+        for name, module in self._read().items():
             if module is not None:
                 yield name, module
 
@@ -466,9 +485,11 @@ class Module:
 
     def train(self: _Self, mode: bool = True) -> _Self:
         """Switch to training (dropout on) or, with False, to evaluation."""
+        if not isinstance(mode, bool):
+            raise ArgumentError(f"training is switched on by True and off by False, not {mode!r}")
         settings.version += 1
         for module in self.modules():
-            object.__setattr__(module, "training", bool(mode))
+            object.__setattr__(module, "training", mode)
         return self
 
     def eval(self: _Self) -> _Self:

@@ -11,6 +11,7 @@ from tinygrad_rnn.context import no_grad, settings, state
 from tinygrad_rnn.creation import zeros
 from tinygrad_rnn.dtypes import float64
 from tinygrad_rnn.errors import ArgumentError
+from tinygrad_rnn.optim.watched import WatchedList
 from tinygrad_rnn.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class ParameterGroup(Settings):
     def __setitem__(self, name: str, value: Any) -> None:
         if name != "lr":
             self.changes()
-            dict.__setitem__(self, name, value)
+            dict.__setitem__(self, name, WatchedList(value) if name == "params" else value)
             return
         if not isinstance(value, (int, float, np.number, Tensor)):
             raise ArgumentError(f"lr is a number or a tensor without axes, not {value!r}")

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.context import enable_grad, no_grad, quiet, state
+from tinygrad_rnn.context import enable_grad, no_grad, quiet, settings, state
 from tinygrad_rnn.creation import full, zeros_like
 from tinygrad_rnn.dtypes import float64
 from tinygrad_rnn.errors import ArgumentError, StateDictError, UnsupportedError
 from tinygrad_rnn.optim.groups import ParameterGroup
+from tinygrad_rnn.optim.watched import OptimizerState, WatchedList
 from tinygrad_rnn.tensor import Tensor
 
 _NOT_NEGATIVE = {
@@ -63,8 +64,8 @@ class Optimizer:
         if not isinstance(params, Iterable):
             raise ArgumentError(f"the optimizer takes model.parameters(), not {params!r}")
         self.defaults = defaults
-        self.state: dict[Tensor, dict[str, Any]] = {}
-        self.param_groups: list[ParameterGroup] = []
+        self.state = {}
+        self.param_groups: list[ParameterGroup] = WatchedList()
         given = list([params] if isinstance(params, Tensor) else params)
         if not given:
             raise ArgumentError("the optimizer got no parameters; pass model.parameters()")
@@ -74,6 +75,17 @@ class Optimizer:
         groups = given if all(grouped) else [{"params": given}]
         for group in groups:
             self.add_param_group(group)
+
+    @property
+    def state(self) -> dict[Tensor, dict[str, Any]]:
+        """What is kept of each parameter between updates, by name."""
+        return self._state
+
+    @state.setter
+    def state(self, new: Mapping[Tensor, dict[str, Any]]) -> None:
+        self._state = OptimizerState()
+        self._state.update(new)
+        settings.version += 1
 
     def add_param_group(self, group: Mapping[str, Any]) -> None:
         """Add parameters with settings of their own."""
@@ -149,6 +161,8 @@ class Optimizer:
             with enable_grad():
                 loss = closure()
         with no_grad(), quiet():
+            if state.recorder is not None:
+                state.recorder.uses_optimizer(self)
             for group in self.param_groups:
                 if state.recorder is not None:
                     state.recorder.uses_settings(group)
@@ -162,7 +176,7 @@ class Optimizer:
                     g = -p.grad if maximize else p.grad
                     if decay:
                         g = g + p.detach() * decay
-                    self.update(p, g, self.state.setdefault(p, {}), group)
+                    self.update(p, g, self.state[p], group)
         return loss
 
     def zero_grad(self, set_to_none: bool = True) -> None:

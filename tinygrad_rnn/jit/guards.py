@@ -8,8 +8,9 @@ plain objects, which count nothing, are looked at anew for every call.
 
 from __future__ import annotations
 
+import operator
 import types
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from tinygrad_rnn.context import settings
@@ -56,19 +57,57 @@ class Guards:
             for name, value in vars(module).items()
             if not name.startswith("_") and (type(value) in _CONTAINERS or is_record(value))
         ]
-        known = {id(tensor) for tensor in captured}
-        self._places = [
-            (place, key, _frozen(value)) for place, key, value in _places(function, objects, known)
-        ]
+        self._names: list[tuple[dict[Any, Any], Any, Any]] = []
+        self._cells: list[tuple[types.CellType, Any]] = []
+        self._lists: list[tuple[list[Any], list[Any]]] = []
+        self._look_for_names(function, objects, {id(tensor) for tensor in captured})
         self._seen = settings.version
+
+    def _look_for_names(self, function: Any, objects: Iterable[Any], known: set[int]) -> None:
+        """Note where the function found plain values and captured tensors, other than in modules.
+
+        That is under a name that its code mentions: global, of an enclosing function, or of a plain
+        object that it was given. Tensors are looked for in lists and dicts with such a name, too.
+        """
+        code = getattr(function, "__code__", None)
+        if code is None:
+            return
+        cells = [cell for cell in function.__closure__ or () if not _is_empty(cell)]
+        for cell in cells:
+            if not self._note_inside(cell.cell_contents, known):
+                self._cells.append((cell, cell.cell_contents))
+        owners = [_attributes(one) for one in (*objects, getattr(function, "__self__", None))]
+        for names in (function.__globals__, *owners):
+            for name in code.co_names:
+                if name in names and not self._note_inside(names[name], known):
+                    self._names.append((names, name, names[name]))
+
+    def _note_inside(self, value: Any, known: set[int]) -> bool:
+        """Note captured tensors in a value; False if it is itself plain, or such a tensor."""
+        if type(value) in _PLAIN or type(value) is float or id(value) in known:
+            return False
+        if isinstance(value, list):
+            if any(id(part) in known for part in value):
+                self._lists.append((value, list(value)))
+            return True
+        parts = value if isinstance(value, dict) else _attributes(value)
+        self._names += [(parts, name, part) for name, part in parts.items() if id(part) in known]
+        return True
 
     def hold(self) -> bool:
         """Whether nothing has changed that the recording depends on."""
         for container, seen in self._containers:
             if _frozen(container) != seen:
                 return False
-        for place, key, seen in self._places:
-            if _frozen(_at(place, key)) != seen:
+        for names, name, seen in self._names:
+            found = names.get(name, _MISSING)
+            if found is not seen and _differ(found, seen):
+                return False
+        for cell, seen in self._cells:
+            if cell.cell_contents is not seen and _differ(cell.cell_contents, seen):
+                return False
+        for parts, held in self._lists:
+            if len(parts) != len(held) or any(map(operator.is_not, parts, held)):
                 return False
         version = settings.version
         if version == self._seen:
@@ -130,48 +169,18 @@ def _frozen(value: Any) -> Any:
     return Thing(value)
 
 
-# ---------------------------------------------------------------------- where tensors were found
+def _differ(now: Any, before: Any) -> bool:
+    """Whether what stands under a name is other than it was: tensors by identity."""
+    return isinstance(before, Tensor) or _frozen(now) != _frozen(before)
 
 
-def _at(place: Any, key: Any) -> Any:
-    """What stands at a place: in a dict, a list, or the cell of a closure."""
-    if type(place) is types.CellType:
-        return place.cell_contents
-    if isinstance(place, dict):
-        return place.get(key, _MISSING)
-    return place[key] if key < len(place) else _MISSING
-
-
-def _places(
-    function: Any, objects: Iterable[Any], known: set[int]
-) -> Iterator[tuple[Any, Any, Any]]:
-    """Where the function found plain values, and tensors that it captured, other than in modules.
-
-    That is under a name that its code mentions: global, of an enclosing function, or of a plain
-    object that it was given. Tensors are looked for in lists and dicts with such a name, too.
-    """
-    code = getattr(function, "__code__", None)
-    if code is None:
-        return
-    names = set(code.co_names)
-    space = function.__globals__
-    found: list[tuple[Any, Any, Any]] = [(space, n, space[n]) for n in names if n in space]
-    for cell in function.__closure__ or ():
-        try:
-            found.append((cell, None, cell.cell_contents))
-        except ValueError:  # a name of the enclosing function that has no value yet
-            continue
-    for one in (*objects, getattr(function, "__self__", None)):
-        inside = _attributes(one)
-        found += [(inside, name, inside[name]) for name in names if name in inside]
-    for place, key, value in found:
-        if type(value) in _PLAIN or type(value) is float or id(value) in known:
-            yield place, key, value
-            continue
-        parts = value if isinstance(value, (list, dict)) else _attributes(value)
-        for inner, part in parts.items() if isinstance(parts, dict) else enumerate(parts):
-            if id(part) in known:
-                yield parts, inner, part
+def _is_empty(cell: types.CellType) -> bool:
+    """Whether a name of an enclosing function has no value yet."""
+    try:
+        cell.cell_contents  # noqa: B018 - reading it is the question
+    except ValueError:
+        return True
+    return False
 
 
 def _attributes(value: Any) -> dict[str, Any]:

@@ -3,17 +3,20 @@
 A task is a compiled `task(arguments, part, parts)`, all 64-bit integers; it does part `part` of
 `parts` of its work, divided by output. Numba's threading layer runs the parts: TBB or OpenMP where
 there is one, else its own work queue. That admits one caller at a time; whoever finds it busy runs
-all parts alone. Numba's global thread settings are read, never changed.
+all parts alone. GNU's OpenMP is called directly, which takes half as long as through Numba.
+Numba's global thread settings are read, never changed.
 """
 
 import contextlib
 import ctypes
+import importlib
 import operator
 import os
 import threading
 from collections.abc import Iterator
 from typing import Any
 
+import llvmlite.binding as llvm
 import llvmlite.ir as ir
 import numba
 import numba.np.ufunc.parallel
@@ -21,8 +24,18 @@ import numpy as np
 
 from tinygrad_rnn.errors import ArgumentError
 from tinygrad_rnn.kernels.atomics import atomic_exchange, atomic_store
-from tinygrad_rnn.kernels.cache import kernel
-from tinygrad_rnn.kernels.simd import INDEX, Value, call_task, intrinsic, pointer_at, types
+from tinygrad_rnn.kernels.cache import Kernel, kernel
+from tinygrad_rnn.kernels.simd import (
+    INDEX,
+    INT32,
+    TASK,
+    Value,
+    call_task,
+    cgutils,
+    intrinsic,
+    pointer_at,
+    types,
+)
 
 
 def _usable_cpus() -> int:
@@ -37,7 +50,7 @@ SPINS = "10000"  # some 30 microseconds
 # number of threads, and the address of a task that starts the threading layer.
 LAUNCH, PARTS, START = 0, 1, 2
 
-_threading_layer: Any = numba.np.ufunc.parallel.threading_layer
+_parallel: Any = numba.np.ufunc.parallel
 _starting = threading.Lock()
 
 
@@ -57,10 +70,8 @@ class _Team:
         with _starting:
             if not self.words[LAUNCH]:
                 with _short_spinning():
-                    address = _launch.address
-                if _threading_layer() == "workqueue":
-                    address = _launch_if_free.address
-                self.words[LAUNCH] = address
+                    _parallel._launch_threads()
+                self.words[LAUNCH] = _launcher_of(_parallel.threading_layer()).address
 
 
 _team = _Team()
@@ -130,6 +141,66 @@ def _launch_if_free(task: int, arguments: int, parts: int) -> None:
     else:
         for part in range(parts):
             call_task(task, arguments, part, parts)
+
+
+@intrinsic
+def _fork_join(typing_context: Any, task: Any, arguments: Any, parts: Any) -> Any:
+    """Run a task's parts on a team of GNU's OpenMP, which may be smaller than was asked for."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Value:
+        module = builder.module
+        words = cgutils.alloca_once(builder, ir.ArrayType(INDEX, 3))
+        for i, value in enumerate(values):
+            builder.store(value, builder.gep(words, [INDEX(0), INDEX(i)]))
+        whole = ir.FunctionType(ir.VoidType(), [words.type])
+        member = ir.Function(module, whole, "run_parts")
+        member.linkage = "internal"
+        inside = ir.IRBuilder(member.append_basic_block("entry"))
+        given = [inside.load(inside.gep(member.args[0], [INDEX(0), INDEX(i)])) for i in range(3)]
+        number = ir.FunctionType(INT32, [])
+        first, step = (
+            inside.sext(
+                inside.call(cgutils.get_or_insert_function(module, number, name), []), INDEX
+            )
+            for name in ("omp_get_thread_num", "omp_get_num_threads")
+        )
+        function = inside.inttoptr(given[0], TASK.as_pointer())
+        with cgutils.for_range_slice(inside, first, given[2], step) as (part, _):
+            inside.call(function, [given[1], part, given[2]])
+        inside.ret_void()
+        kind = ir.FunctionType(ir.VoidType(), [whole.as_pointer(), words.type, INT32, INT32])
+        fork = cgutils.get_or_insert_function(module, kind, "GOMP_parallel")
+        builder.call(fork, [member, words, builder.trunc(values[2], INT32), INT32(0)])
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp, types.intp), generate
+
+
+@kernel("void(intp, intp, intp)")
+def _launch_gnu(task: int, arguments: int, parts: int) -> None:
+    _fork_join(task, arguments, parts)
+
+
+def _has_gnu_openmp() -> bool:
+    """Whether the layer is GNU's OpenMP, and its functions are there for compiled code to call."""
+    try:
+        if importlib.import_module("numba.np.ufunc.omppool").openmp_vendor != "GNU":
+            return False
+        # Numba has loaded it; another copy would have threads of its own.
+        library = ctypes.CDLL("libgomp.so.1", mode=os.RTLD_NOLOAD | os.RTLD_LAZY)
+        for name in ("GOMP_parallel", "omp_get_thread_num", "omp_get_num_threads"):
+            address = ctypes.cast(getattr(library, name), ctypes.c_void_p).value
+            llvm.add_symbol(name, address)
+    except (AttributeError, ImportError, OSError):
+        return False
+    return True
+
+
+def _launcher_of(layer: str) -> Kernel:
+    """The fork-join for one of Numba's threading layers."""
+    if layer == "workqueue":
+        return _launch_if_free
+    return _launch_gnu if layer == "omp" and _has_gnu_openmp() else _launch
 
 
 @contextlib.contextmanager

@@ -51,6 +51,11 @@ def axes_of(dim: Any, ndim: int) -> tuple[int, ...]:
     return (axis_of(dim, ndim),)
 
 
+def reduced_axes(dim: Any, ndim: int) -> tuple[int, ...]:
+    """Return the axes that a reduction over `dim` takes away: of no axes named, all, as PyTorch."""
+    return axes_of(dim, ndim) or tuple(range(ndim))
+
+
 def shape_of(sizes: tuple[Any, ...]) -> Shape:
     """Return the shape that was given as `f(2, 3)` or as `f((2, 3))`."""
     if len(sizes) == 1 and isinstance(sizes[0], Iterable):
@@ -72,7 +77,11 @@ def sizes_of(sizes: tuple[Any, ...]) -> Shape:
 def array_of(data: Any, dtype: Any, default: np.dtype[Any]) -> Array:
     """Return `data` as an array that may share memory with it.
 
-    Python floats become `default`; arrays keep their type unless `dtype` says otherwise.
+    Python floats become `default`; arrays, and NumPy's numbers in lists, keep their type unless
+    `dtype` says otherwise.
+
+    Raises:
+        DtypeError: if these are no numbers, or numbers that an integer type does not reach.
     """
     try:
         array = np.asarray(data)
@@ -84,9 +93,35 @@ def array_of(data: Any, dtype: Any, default: np.dtype[Any]) -> Array:
             "integers or booleans, in rows of equal length"
         )
     if dtype is None:
-        python_floats = array.dtype == np.float64 and not hasattr(data, "__array__")
+        python_floats = array.dtype == np.float64 and not _holds_float64(data)
         dtype = default if python_floats else array.dtype
-    return array.astype(dtype_of(dtype), copy=False)
+    wanted = dtype_of(dtype)
+    if not hasattr(data, "__array__"):
+        _require_reach(array, wanted)
+    return array.astype(wanted, copy=False)
+
+
+def _holds_float64(data: Any) -> bool:
+    """Whether this is, or nested lists hold, an array or a number of NumPy's float64."""
+    if isinstance(data, (list, tuple)):
+        kinds = set(map(type, data))
+        return not kinds <= {float, int, bool} and any(map(_holds_float64, data))
+    return hasattr(data, "__array__") and np.asarray(data).dtype == np.float64
+
+
+def _require_reach(array: Array, dtype: np.dtype[Any]) -> None:
+    """Raise DtypeError if an integer type has no place for some number, cut to its whole part."""
+    if dtype.kind not in "iu" or array.dtype == dtype:
+        return
+    low, high = int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
+    whole = np.trunc(array) if array.dtype.kind == "f" else array
+    # Not <= high, which as a float64 may be the number after it.
+    within = (whole >= low) & (whole < high + 1)
+    if not within.all():
+        raise DtypeError(
+            f"{array[~within].flat[0]} does not fit {dtype}, which goes from {low} to {high}; "
+            "choose a wider type"
+        )
 
 
 # The names that PyTorch takes beside its own, as NumPy has them.
@@ -105,6 +140,17 @@ def numpy_names(function: Function) -> Function:
         return function(*given, **settings)
 
     return cast("Function", called)
+
+
+def integer_of(n: Any, name: str) -> int:
+    """Return `n` if it is an integer. Raises ArgumentError."""
+    try:
+        number = operator.index(n)
+    except TypeError:
+        number = None
+    if number is None or isinstance(n, bool):
+        raise ArgumentError(f"{name} is an integer, not {n!r}")
+    return number
 
 
 def positive(n: int, name: str) -> int:

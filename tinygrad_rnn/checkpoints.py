@@ -113,6 +113,11 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
             f"{path} is a checkpoint of format version {version}, and this library reads up to "
             f"version {VERSION}: it was written by a newer tinygrad_rnn; upgrade to read it"
         )
+    if version < 1:
+        raise CheckpointError(
+            f"{path} is damaged: it says format version {version}, and the first was 1. Restore it "
+            "from a copy, or go back to an earlier checkpoint"
+        )
     arrays = _arrays(path, content, metadata)
     settings_text = metadata.get("settings", "")
     if metadata.get("sha256") != _digest(arrays, settings_text):

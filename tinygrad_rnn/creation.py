@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn import ops
-from tinygrad_rnn.arguments import Array, Shape, array_of, positive, sizes_of
+from tinygrad_rnn.arguments import Array, Shape, array_of, integer_of, positive, sizes_of
 from tinygrad_rnn.context import quiet
 from tinygrad_rnn.devices import require_cpu
 from tinygrad_rnn.dtypes import (
@@ -24,8 +25,10 @@ from tinygrad_rnn.dtypes import (
 from tinygrad_rnn.errors import ArgumentError, DtypeError, ShapeError
 from tinygrad_rnn.generator import Generator
 from tinygrad_rnn.methods import drawing
-from tinygrad_rnn.methods.arithmetic import where
 from tinygrad_rnn.tensor import Tensor, apply
+
+_TOO_MANY = 2**60
+"""As many numbers of 8 bytes are more than an array can address."""
 
 
 def tensor(data: Any, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
@@ -90,7 +93,7 @@ def full(
     fill = array_of(fill_value, dtype, get_default_dtype())
     if fill.ndim:
         raise ShapeError(f"full repeats one number, not an array of shape {fill.shape}")
-    return Tensor(np.full(sizes_of((size,)), fill), requires_grad=requires_grad)
+    return Tensor(np.full(_sizes((size,)), fill), requires_grad=requires_grad)
 
 
 def zeros(
@@ -102,7 +105,7 @@ def zeros(
 ) -> Tensor:
     """Return zeros."""
     require_cpu(device)
-    array = np.zeros(sizes_of(_shape(shape, size)), _dtype(dtype))
+    array = np.zeros(_sizes(_shape(shape, size)), _dtype(dtype))
     return Tensor(array, requires_grad=requires_grad)
 
 
@@ -115,7 +118,7 @@ def ones(
 ) -> Tensor:
     """Return ones."""
     require_cpu(device)
-    array = np.ones(sizes_of(_shape(shape, size)), _dtype(dtype))
+    array = np.ones(_sizes(_shape(shape, size)), _dtype(dtype))
     return Tensor(array, requires_grad=requires_grad)
 
 
@@ -131,65 +134,108 @@ def empty(
     return zeros(*_shape(shape, size), dtype=dtype, requires_grad=requires_grad)
 
 
-def zeros_like(input: Tensor, dtype: Any = None, device: Any = None) -> Tensor:
+def zeros_like(
+    input: Tensor, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """Return zeros of the shape and type of `input`."""
-    require_cpu(device)
     like = _required(input, "zeros_like")
-    return zeros(like.shape, dtype=dtype or like.dtype)
+    return zeros(
+        like.shape, dtype=_dtype_like(like, dtype), requires_grad=requires_grad, device=device
+    )
 
 
-def ones_like(input: Tensor, dtype: Any = None, device: Any = None) -> Tensor:
+def ones_like(
+    input: Tensor, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """Return ones of the shape and type of `input`."""
-    require_cpu(device)
     like = _required(input, "ones_like")
-    return ones(like.shape, dtype=dtype or like.dtype)
+    return ones(
+        like.shape, dtype=_dtype_like(like, dtype), requires_grad=requires_grad, device=device
+    )
 
 
-def empty_like(input: Tensor, dtype: Any = None, device: Any = None) -> Tensor:
+def empty_like(
+    input: Tensor, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """Return a tensor to be overwritten, of the shape and type of `input`; it starts as zeros."""
-    return zeros_like(_required(input, "empty_like"), dtype, device)
+    return zeros_like(_required(input, "empty_like"), dtype, device, requires_grad)
 
 
-def full_like(input: Tensor, fill_value: Any, dtype: Any = None, device: Any = None) -> Tensor:
+def full_like(
+    input: Tensor,
+    fill_value: Any,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Return a tensor of the shape and type of `input` with every element equal to `fill_value`."""
-    require_cpu(device)
     like = _required(input, "full_like")
-    return full(like.shape, fill_value, dtype or like.dtype)
+    return full(like.shape, fill_value, _dtype_like(like, dtype), requires_grad, device)
 
 
-def eye(n: int, m: int | None = None, dtype: Any = None, device: Any = None) -> Tensor:
+def eye(
+    n: int,
+    m: int | None = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Return the identity matrix, or its first m columns."""
     require_cpu(device)
-    rows, columns = sizes_of((n, n if m is None else m))
-    return Tensor(np.eye(rows, columns, dtype=_dtype(dtype)))
+    rows, columns = _sizes((n, n if m is None else m))
+    return Tensor(np.eye(rows, columns, dtype=_dtype(dtype)), requires_grad=requires_grad)
 
 
 def arange(
-    start: Any, end: Any = None, step: Any = 1, dtype: Any = None, device: Any = None
+    start: Any,
+    end: Any = None,
+    step: Any = 1,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
-    """Return start, start + step, ... up to but not including `end`; or 0 ... start - 1."""
+    """Return start, start + step, ... up to but not including `end`; or 0 ... start - 1.
+
+    Raises:
+        ArgumentError: for anything but finite numbers, and a step of 0 or away from `end`.
+    """
     require_cpu(device)
     if end is None:
         start, end = 0, start
-    for part in (start, end, step):
-        if not isinstance(part, (int, float, np.number)):
-            raise ArgumentError(f"arange counts with numbers, not {part!r}")
+    start, end, step = (_number(part, "arange counts with numbers") for part in (start, end, step))
+    if not all(map(math.isfinite, (start, end, step))):
+        raise ArgumentError(f"arange counts to an end, not from {start} to {end} by {step}")
+    if dtype is None:
+        dtype = get_default_dtype() if float in map(type, (start, end, step)) else int64
+    kind = dtype_of(dtype)
+    if kind.kind != "f":
+        start, end, step = int(start), int(end), int(step)
     if step == 0:
         raise ArgumentError("arange needs a step other than 0")
-    if dtype is None and any(isinstance(part, float) for part in (start, end, step)):
-        dtype = get_default_dtype()
-    kind = None if dtype is None else dtype_of(dtype)
-    if kind is not None and kind.kind == "f":
+    if (end - start) * step < 0:
+        raise ArgumentError(f"arange cannot come from {start} to {end} by steps of {step}")
+    _sizes((math.ceil((end - start) / step),))
+    try:
         # NumPy adds up the step as the type rounds it, and drifts off.
-        return Tensor(np.arange(start, end, step, dtype=np.float64).astype(kind))
-    return Tensor(np.arange(start, end, step, dtype=kind))
+        counted = np.arange(start, end, step, dtype=float64 if kind.kind == "f" else kind)
+    except (OverflowError, TypeError):
+        raise ArgumentError(f"{kind} does not reach from {start} to {end}") from None
+    return Tensor(counted.astype(kind, copy=False), requires_grad=requires_grad)
 
 
-def linspace(start: float, end: float, steps: int, dtype: Any = None, device: Any = None) -> Tensor:
+def linspace(
+    start: float,
+    end: float,
+    steps: int,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Return `steps` equally spaced numbers from `start` to `end`, both included."""
     require_cpu(device)
-    (count,) = sizes_of((steps,))
-    return Tensor(np.linspace(start, end, count, dtype=_dtype(dtype)))
+    first, last = (_number(part, "linspace joins numbers") for part in (start, end))
+    spaced = np.linspace(first, last, _length(steps, "steps"), dtype=_dtype(dtype))
+    return Tensor(spaced, requires_grad=requires_grad)
 
 
 def rand(
@@ -202,7 +248,7 @@ def rand(
 ) -> Tensor:
     """Return numbers equally distributed over [0, 1)."""
     require_cpu(device)
-    drawn = drawing.uniform(apply, sizes_of(_shape(shape, size)), float_of(dtype), generator)
+    drawn = drawing.uniform(apply, _sizes(_shape(shape, size)), float_of(dtype), generator)
     return drawn.requires_grad_() if requires_grad else drawn
 
 
@@ -216,22 +262,38 @@ def randn(
 ) -> Tensor:
     """Return numbers of mean 0 and variance 1, the same that `Generator.normal` draws."""
     require_cpu(device)
-    drawn = drawing.normal(apply, sizes_of(_shape(shape, size)), float_of(dtype), generator)
+    drawn = drawing.normal(apply, _sizes(_shape(shape, size)), float_of(dtype), generator)
     return drawn.requires_grad_() if requires_grad else drawn
 
 
-def rand_like(input: Tensor, generator: Generator | None = None, device: Any = None) -> Tensor:
+def rand_like(
+    input: Tensor,
+    generator: Generator | None = None,
+    device: Any = None,
+    dtype: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Return numbers equally distributed over [0, 1), in the shape and type of `input`."""
-    require_cpu(device)
     like = _required(input, "rand_like")
-    return rand(like.shape, dtype=like.dtype, generator=generator)
+    kind = _dtype_like(like, dtype)
+    return rand(
+        like.shape, dtype=kind, requires_grad=requires_grad, generator=generator, device=device
+    )
 
 
-def randn_like(input: Tensor, generator: Generator | None = None, device: Any = None) -> Tensor:
+def randn_like(
+    input: Tensor,
+    generator: Generator | None = None,
+    device: Any = None,
+    dtype: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Return numbers of mean 0 and variance 1, in the shape and type of `input`."""
-    require_cpu(device)
     like = _required(input, "randn_like")
-    return randn(like.shape, dtype=like.dtype, generator=generator)
+    kind = _dtype_like(like, dtype)
+    return randn(
+        like.shape, dtype=kind, requires_grad=requires_grad, generator=generator, device=device
+    )
 
 
 def randint(
@@ -249,7 +311,7 @@ def randint(
     for limit in (low, high):
         if not isinstance(limit, (int, np.integer)):
             raise ArgumentError(f"randint's limits are integers, not {limit!r}")
-    sizes = sizes_of((size,))
+    sizes = _sizes((size,))
     if low >= high:
         raise ArgumentError(f"there is no integer from {low} up to, but not including, {high}")
     u = drawing.uniform(apply, sizes, float64, generator)
@@ -260,7 +322,7 @@ def randint(
 def randperm(n: int, generator: Generator | None = None, device: Any = None) -> Tensor:
     """Return 0 ... n - 1 in random order."""
     require_cpu(device)
-    keys = drawing.uniform(apply, sizes_of((n,)), float64, generator)
+    keys = drawing.uniform(apply, (_length(n, "n"),), float64, generator)
     return apply(ops.argsort, keys, axis=0, descending=False)
 
 
@@ -321,9 +383,10 @@ def one_hot(index: Tensor, num_classes: int = -1, dtype: Any = None) -> Tensor:
     """
     if _required(index, "one_hot").dtype.kind not in "iu":
         raise DtypeError(f"one_hot takes integers, not {index.dtype}")
-    count = num_classes
-    if count < 0:
-        count = int(index.max().item()) + 1 if index.numel() else 0
+    count = integer_of(num_classes, "num_classes")
+    if count == -1 and not index.numel():
+        raise ArgumentError("one_hot cannot count the classes of no index; pass num_classes")
+    count = int(index.max().item()) + 1 if count == -1 else positive(count, "num_classes")
     with quiet():
         checked = apply(
             ops.require_range,
@@ -338,21 +401,13 @@ def one_hot(index: Tensor, num_classes: int = -1, dtype: Any = None) -> Tensor:
 
 
 def tril(input: Tensor, diagonal: int = 0) -> Tensor:
-    """Return a matrix (or batch) with 0 above a diagonal."""
-    kept = np.tril(np.ones(_matrix_shape(input, "tril"), np.bool_), diagonal)
-    return where(Tensor(kept), input, 0)
+    """See `Tensor.tril`."""
+    return _required(input, "tril").tril(diagonal)
 
 
 def triu(input: Tensor, diagonal: int = 0) -> Tensor:
-    """Return a matrix (or batch) with 0 below a diagonal."""
-    kept = np.triu(np.ones(_matrix_shape(input, "triu"), np.bool_), diagonal)
-    return where(Tensor(kept), input, 0)
-
-
-def _matrix_shape(x: Tensor, name: str) -> Shape:
-    if x.ndim < 2:
-        raise ArgumentError(f"{name} takes a matrix, not shape {x.shape}")
-    return x.shape[-2:]
+    """See `Tensor.triu`."""
+    return _required(input, "triu").triu(diagonal)
 
 
 def _required(x: Any, name: str) -> Tensor:
@@ -365,6 +420,33 @@ def _required(x: Any, name: str) -> Tensor:
 def _shape(lengths: tuple[Any, ...], size: Any) -> tuple[Any, ...]:
     """Return the shape that was given as f(2, 3), f((2, 3)) or f(size=(2, 3))."""
     return lengths if size is None else (size,)
+
+
+def _sizes(sizes: tuple[Any, ...]) -> Shape:
+    """Return a shape to be made, of which an array can be that long."""
+    shape = sizes_of(sizes)
+    if math.prod(n or 1 for n in shape) >= _TOO_MANY:
+        raise ArgumentError(f"no memory holds a tensor of the shape {shape}; make a smaller one")
+    return shape
+
+
+def _length(n: Any, name: str) -> int:
+    """Return the length of a vector to be made."""
+    (length,) = _sizes((integer_of(n, name),))
+    return length
+
+
+def _number(x: Any, wanted: str) -> int | float:
+    """Return `x` as a Python number, if it is one or a NumPy number or a tensor without axes."""
+    if isinstance(x, (np.integer, np.floating)) or (isinstance(x, Tensor) and x.ndim == 0):
+        x = x.item()
+    if not isinstance(x, (int, float)):
+        raise ArgumentError(f"{wanted}, not {x!r}")
+    return x
+
+
+def _dtype_like(like: Tensor, dtype: Any) -> Any:
+    return like.dtype if dtype is None else dtype
 
 
 def _dtype(dtype: Any) -> Any:

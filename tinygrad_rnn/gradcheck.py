@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.arguments import positive
 from tinygrad_rnn.autograd import grad
+from tinygrad_rnn.autograd.arguments import require_function, several
 from tinygrad_rnn.context import enable_grad, no_grad
 from tinygrad_rnn.dtypes import float64
 from tinygrad_rnn.errors import ArgumentError, DtypeError, GradcheckError
@@ -49,9 +51,13 @@ def gradcheck(
             input that `function` modified.
         DtypeError: if a checked input is not float64, too coarse a type for differences.
     """
-    tensors = [inputs] if isinstance(inputs, Tensor) else list(inputs)
-    if order < 1:
-        raise ArgumentError(f"gradients have order 1 or more, not {order}")
+    require_function(function, "gradcheck")
+    tensors = several(inputs, "gradcheck")
+    positive(order, "order")
+    if not all(isinstance(n, (int, float)) for n in (eps, atol, rtol)) or not eps > 0:
+        raise ArgumentError(
+            f"eps is a number above 0, atol and rtol are numbers, not {eps!r}, {atol!r}, {rtol!r}"
+        )
     checked = [i for i, x in enumerate(tensors) if isinstance(x, Tensor) and x.requires_grad]
     if not checked:
         raise ArgumentError("gradcheck needs at least one input that requires a gradient")
@@ -60,7 +66,7 @@ def gradcheck(
             raise DtypeError(f"input {i} is {tensors[i].dtype}; gradcheck needs float64: .double()")
     # Leaves that no other code holds, laid out in memory as the inputs are.
     leaves = [x.detach() if isinstance(x, Tensor) else x for x in tensors]
-    before = [x.numpy().copy() if isinstance(x, Tensor) else None for x in leaves]
+    before: list[Any] = [x.numpy().copy() if isinstance(x, Tensor) else None for x in leaves]
     for i in checked:
         leaves[i].requires_grad = True
 
@@ -90,11 +96,10 @@ def _weighted(function: Callable[..., Any]) -> Callable[..., Tensor]:
     def weighted(*inputs: Any) -> Tensor:
         outputs = function(*inputs)
         total = Tensor(np.zeros(()))
-        several = (outputs,) if isinstance(outputs, Tensor) else outputs
-        if not isinstance(several, (tuple, list)):
-            kind = type(several).__name__
-            raise DtypeError(f"gradcheck takes functions that return tensors, not {kind}")
-        for k, out in enumerate(several):
+        for k, out in enumerate(outputs if isinstance(outputs, (tuple, list)) else (outputs,)):
+            if not isinstance(out, Tensor):
+                kind = type(out).__name__
+                raise DtypeError(f"gradcheck takes functions that return tensors, not {kind}")
             if out.is_floating_point():
                 total = total + (out.to(float64) * _weights(out.shape, k)).sum()
         return total

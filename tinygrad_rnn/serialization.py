@@ -70,7 +70,10 @@ def load(f: Any, map_location: Any = None, weights_only: bool = True) -> Any:
         with tempfile.TemporaryDirectory() as folder:
             Path(folder, "saved").write_bytes(f.read())
             return load(Path(folder, "saved"))
-    if checkpoints.load_metadata(f).get("format", "").startswith(checkpoints.FORMAT):
+    metadata = checkpoints.load_metadata(f)
+    # Where one bit of the format is damaged, the others tell that these are no plain weights.
+    named = metadata.get("format", "").startswith(checkpoints.FORMAT)
+    if named or metadata.keys() >= {"settings", "sha256"}:
         arrays, settings = checkpoints.load_checkpoint(f)
         if settings.get("written by") != _FORMAT:
             raise CheckpointError(

@@ -551,11 +551,14 @@ class Tensor(InPlace):
             inputs: if given, only these get a gradient.
 
         Raises:
+            ArgumentError: for no `inputs`.
             GraphError: if nothing was recorded, the graph was released, or a tensor that it needs
                 was overwritten since.
             ShapeError: if `gradient` is missing for several elements, or has another shape.
         """
         inputs = [inputs] if isinstance(inputs, Tensor) else inputs
+        if inputs is not None and len(inputs) == 0:
+            raise ArgumentError("backward got no inputs; leave them out for every leaf")
         require_grad_of(inputs or ())
         found = run_backward([self], [gradient], inputs, retain_graph, create_graph)
         if inputs is None:
@@ -834,9 +837,9 @@ def _constructed(data: tuple[Any, ...], dtype: Any) -> Array:
 
 def _constant(value: Any, dtype: Dtype) -> Array:
     """Return a Python number or array as an array, a Python number with `dtype`."""
-    if isinstance(value, (bool, int, float)):
-        return np.asarray(value, dtype)
-    return array_of(value, None, dtype)
+    if not isinstance(value, (bool, int, float)):
+        return array_of(value, None, dtype)
+    return array_of(value, dtype, dtype) if dtype.kind in "iu" else np.asarray(value, dtype)
 
 
 # ---------------------------------------------------------------------- backward

@@ -190,6 +190,18 @@ def test_every_flipped_bit_is_found(saved: Path, tmp_path: Path) -> None:
             assert_same_bits(loaded.arrays[name], array)
 
 
+def test_every_flipped_bit_of_the_version_is_found(saved: Path) -> None:
+    """A digit that became another is taken for a version that never was."""
+    content = saved.read_bytes()
+    place = content.index(b"checkpoint 1") + len(b"checkpoint ")
+    for bit in range(8):
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << bit
+        saved.write_bytes(damaged)
+        with pytest.raises(CheckpointError):
+            load_checkpoint(saved)
+
+
 def test_damage_in_the_data_is_called_damage(saved: Path) -> None:
     """A flipped bit in a weight is not told from other faults."""
     content = bytearray(saved.read_bytes())

@@ -166,6 +166,15 @@ def test_other_levels(level: str, command: Command, tmp_path: Path) -> None:
     assert out.startswith("The cat")
 
 
+@pytest.mark.parametrize("seconds", ["-1", "nan"])
+def test_a_time_that_is_none_is_refused(command: Command, tmp_path: Path, seconds: str) -> None:
+    """The demo trains for one update, or to the end, and reports a time that cannot be."""
+    place = ["--data", TEXT, "--out", tmp_path / "run"]
+    status, _, err = command("demo", "--seconds", seconds, *place, *SMALL)
+    assert_refused(status, err, "seconds is")
+    assert not (tmp_path / "run" / "last.safetensors").exists()
+
+
 def test_the_demo_trains_evaluates_and_writes(
     command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -368,3 +368,14 @@ def test_the_same_seed_gives_the_same_numbers() -> None:
         runs.append([*layers.parameters(), *extra])
     for a, b in zip(*runs, strict=True):
         assert same_bits(a, b)
+
+
+def test_numbers_may_be_numpys_or_tensors_and_the_generator_none() -> None:
+    """A bound that is a float32 of NumPy, or a generator passed on as None, is refused."""
+    w = tg.empty(4, 5)
+    init.uniform_(w, np.float32(2.0), tg.tensor(3.0), generator=None)
+    assert 2.0 <= float(w.min()) <= float(w.max()) < 3.0
+    init.uniform_(w, 1, 1)
+    assert (w == 1.0).all()
+    init.normal_(w, 5.0, 0, generator=None)
+    assert (w == 5.0).all()

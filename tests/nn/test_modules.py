@@ -234,6 +234,53 @@ def test_module_lists() -> None:
         layers[3]
 
 
+@pytest.mark.parametrize("kind", [nn.ModuleList, nn.Sequential])
+def test_lists_change_as_pytorchs_do(kind: Any) -> None:
+    """A module is put at another place, or the rest goes by old names."""
+    torch = pytest.importorskip("torch")
+    module = {nn.ModuleList: torch.nn.ModuleList, nn.Sequential: torch.nn.Sequential}[kind]
+    ours, theirs = kind(), module()
+    for names, held in ((nn, ours), (torch.nn, theirs)):
+        held.extend([names.Tanh(), names.ReLU(), names.Sigmoid(), names.GELU()])
+        held.insert(0, names.Identity())
+        held.insert(5, names.Softplus())
+        del held[1]
+        del held[-3:-1]
+        held.append(held.pop(0))
+    seen, wanted = ([(n, type(m).__name__) for n, m in x.named_children()] for x in (ours, theirs))
+    assert seen == wanted
+    assert [module._name for module in ours] == ["0", "1", "2"]
+
+
+def test_a_declared_name_does_not_replace_another() -> None:
+    """A buffer destroys the sub-module of its name, where PyTorch refuses."""
+    torch = pytest.importorskip("torch")
+    for names, refused in ((torch, KeyError), (tg, ArgumentError)):
+        module = names.nn.Module()
+        module.a = names.nn.Linear(1, 1)
+        module.plain = None
+        module.register_buffer("b", names.ones(1))
+        module.register_parameter("c", None)
+        for name, declare, value in (
+            ("a", module.register_buffer, names.ones(1)),
+            ("a", module.register_parameter, None),
+            ("b", module.add_module, names.nn.Tanh()),
+            ("c", module.register_buffer, names.ones(1)),
+            ("plain", module.register_buffer, names.ones(1)),
+            ("forward", module.add_module, names.nn.Tanh()),
+        ):
+            with pytest.raises(refused, match=name):
+                declare(name, value)
+        assert set(module.state_dict()) == {"b", "a.weight", "a.bias"}
+        module.register_buffer("b", names.zeros(1))
+        module.add_module("a", names.nn.Tanh())
+        module.b = names.nn.Parameter(names.ones(1))
+        module.d = names.zeros(1)
+        module.d = names.nn.Tanh()
+        assert [name for name, _ in module.named_children()] == ["a", "d"]
+        assert [name for name, _ in module.named_parameters()] == ["b"]
+
+
 def test_names_of_modules_reach_the_graph() -> None:
     """A node cannot say which module and time step it belongs to."""
 
@@ -497,6 +544,13 @@ def test_dictionaries_of_modules_and_parameters() -> None:
     assert all(isinstance(p, nn.Parameter) for p in parameters.values())
     del parameters["w"]
     assert list(parameters.state_dict()) == ["v"]
+    assert parameters.pop("v").numel() == 1
+    only = modules["b"]
+    assert modules.pop("b") is only
+    modules["c"] = only
+    modules.clear()
+    parameters.clear()
+    assert not len(modules) + len(parameters)
     several = nn.ParameterList([tg.ones(1)])
     several.append(tg.zeros(2)).extend([tg.ones(3)])
     several[0] = tg.full((1,), 4.0)

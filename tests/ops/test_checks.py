@@ -8,7 +8,7 @@ import pytest
 import tinygrad_rnn as tg
 from tests.tools import Listener, same_bits, values
 from tinygrad_rnn import ops
-from tinygrad_rnn.errors import ArgumentError, OutOfRangeError
+from tinygrad_rnn.errors import ArgumentError, NumericalError, OutOfRangeError
 from tinygrad_rnn.nn import functional
 from tinygrad_rnn.tensor import apply
 
@@ -69,6 +69,17 @@ def test_a_condition_has_to_hold_everywhere() -> None:
     assert values(apply(ops.require_true, x > 0, x, message=message)).tolist() == [True, True]
     with pytest.raises(ArgumentError, match=r"^0.25..2.0$"):
         apply(ops.require_true, x > 1, x, message=message)
+
+
+@pytest.mark.parametrize("call", [lambda a, b: a // b, lambda a, b: a % b, lambda a, b: 7 // b])
+def test_a_compiled_step_divides_no_integer_by_0(call: Any) -> None:
+    """A divisor that becomes 0 after the recording gives numbers that mean nothing."""
+    step = tg.jit(call)
+    a = tg.tensor([7, -7])
+    for divisor in ([2, 3], [3, -2]):
+        assert same_bits(step(a, tg.tensor(divisor)), call(a, tg.tensor(divisor)))
+    with pytest.raises(NumericalError, match="by 0"):
+        step(a, tg.tensor([1, 0]))
 
 
 def test_random_numbers_depend_on_their_place() -> None:

@@ -55,6 +55,7 @@ x = tg.tensor([-INF, -1e30, -1.0, -0.0, 0.0, 1.0, 1e30, INF, NAN])
         (lambda: x[:0].sum(), 0),
         (lambda: x[:0].mean(), NAN),
         (lambda: x[5:6].var(), NAN),
+        (lambda: x.sign(), [-1, -1, -1, 0, 0, 1, 1, 1, 0]),
         (lambda: x.isnan(), [False] * 8 + [True]),
         (lambda: x.isinf(), [True] + [False] * 6 + [True, False]),
         (lambda: x.isfinite(), [False] + [True] * 6 + [False, False]),
@@ -111,11 +112,77 @@ def slopes(function: Any, *numbers: float) -> list[float]:
         (lambda a: a.softplus(), (1e3, -1e3), [1.0, 0.0]),
         (lambda a: a.logsumexp(0), (1e3, -1e3), [1.0, 0.0]),
         (lambda a: tg.where(a > 0, a.log(), 0.0), (1.0,), [1.0]),
+        (lambda a: 0.0**a, (-1.0, -INF), [-INF, -INF]),
+        (lambda a: 0**a, (-1.0, 0.0, 1.0), [-INF, 0.0, 0.0]),
+        (lambda a: tg.zeros(3, dtype=tg.float64) ** a, (-1.0, 0.0, 1.0), [-INF, 0.0, 0.0]),
+        (lambda a: a.relu(), (NAN, 1.0, -1.0), [1.0, 1.0, 0.0]),
+        (lambda a: a.maximum(0.0), (NAN, 1.0, -1.0), [1.0, 1.0, 0.0]),
+        (lambda a: a.minimum(0.0), (NAN, 1.0, -1.0), [1.0, 0.0, 1.0]),
+        (lambda a: a.maximum(tg.full((1,), NAN, dtype=tg.float64)), (NAN, 1.0), [1.0, 1.0]),
+        (lambda a: a.max(), (NAN, 1.0, -1.0), [1.0, 0.0, 0.0]),
+        (lambda a: a.min(), (NAN, 1.0, NAN), [0.5, 0.0, 0.5]),
+        (lambda a: a.amax(0), (1.0, NAN), [0.0, 1.0]),
     ],
 )
 def test_slopes_at_kinks_and_limits(function: Any, numbers: Any, expected: list[float]) -> None:
     """At a kink, a tie or far out the gradient is NaN, or another subgradient than documented."""
     assert slopes(function, *numbers) == expected
+
+
+def slopes_at_nan(x: tg.Tensor, y: tg.Tensor) -> tuple[tg.Tensor, ...]:
+    x, y = x.detach().requires_grad_(), y.detach().requires_grad_()
+    total = x.relu().sum() + x.maximum(y).sum() + x.minimum(y).sum() + x.max()
+    powers = (tg.zeros(4) ** y).sum() + (0.0**y).sum()
+    return (*tg.grad(total, [x, y]), *tg.grad(powers, [y]), x.sign())
+
+
+def test_compiled_slopes_are_those_of_single_operations() -> None:
+    """A compiled step gives other gradients at NaN and at powers of 0 than one by one."""
+    x, y = tg.tensor([NAN, 1.0, -1.0, 0.0]), tg.tensor([-1.0, 0.0, 1.0, NAN])
+    step = tg.jit(slopes_at_nan)
+    for _ in range(2):
+        for have, want in zip(step(x, y), slopes_at_nan(x, y), strict=True):
+            np.testing.assert_array_equal(values(have), values(want))
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        (lambda a: 1.0 / a, [INF, -INF, 0.0, 0.0]),
+        (lambda a: a.reciprocal(), [INF, -INF, 0.0, 0.0]),
+        (lambda a: tg.full((4,), 2.0, dtype=tg.float64) / a, [INF, -INF, 0.0, 0.0]),
+        (lambda a: a[[0, 2]].rsqrt(), [INF, 0.0, 0.0, 0.0]),
+    ],
+)
+def test_second_derivatives_of_quotients(function: Any, expected: list[float]) -> None:
+    """At 0 or infinity the second derivative is NaN, because a factor overflowed on its way."""
+    leaf = tg.tensor([0.0, -0.0, INF, -INF], dtype=tg.float64, requires_grad=True)
+    (slope,) = tg.grad(function(leaf).sum(), leaf, create_graph=True)
+    (curvature,) = tg.grad(slope.sum(), leaf)
+    assert curvature.tolist() == expected
+
+
+MANY = np.random.default_rng(0).uniform(size=(300_000, 2)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: x.sum(0),
+        lambda x: x.mean(0),
+        lambda x: x.var(0),
+        lambda x: x.norm(2, 0),
+        lambda x: x.logsumexp(0),
+        lambda x: x.T.sum(1),
+        lambda x: x.reshape(3, -1, 2, 1).sum((0, 1)),
+        lambda x: x.cumsum(0)[-1],
+        lambda x: x.sum(),
+    ],
+)
+def test_many_numbers_are_added_up_without_loss(call: Any) -> None:
+    """float32 numbers are added one by one in float32, and the sum loses digits."""
+    exact = values(call(tg.tensor(MANY.astype(np.float64))))
+    np.testing.assert_allclose(values(call(tg.tensor(MANY))), exact, rtol=3e-7)
 
 
 def test_sorting_is_stable_in_both_directions() -> None:
@@ -170,6 +237,13 @@ def test_mixed_types_follow_the_rules() -> None:
     assert (whole / 2).dtype == tg.float32
     assert (whole * 2).dtype == tg.int64
     assert tg.tensor([1], dtype=tg.uint8).sum().dtype == tg.int64
+
+
+def test_comparisons_keep_numbers_beyond_the_type() -> None:
+    """A number is wrapped round to the type that it is compared with, and is no longer itself."""
+    small = tg.tensor([100], dtype=tg.int8)
+    assert (small < tg.tensor(300)).tolist() == (tg.tensor(300) > small).tolist() == [True]
+    assert (small == tg.tensor(356)).tolist() == [False]
 
 
 def test_the_default_type_is_used_everywhere() -> None:

@@ -58,6 +58,12 @@ F.pairwise_distance(x, y) | F.normalize(x, dim=0) | F.triplet_margin_loss(x, y, 
 F.cosine_embedding_loss(x, y, b[:, 0] * 2 - 1) | F.scaled_dot_product_attention(x, y, p)
 F.silu(x) | F.elu(x) | F.leaky_relu(x) | F.hardtanh(x) | F.softplus(x, 2.0, 1.0)
 F.pad(x, (1, 2), "constant", 3.0)
+x.sum(()) | m.sum(x, [], True) | x.mean((), keepdim=True) | x.amax(())
+x.amin((), True) | x.norm(2, ()) | x.norm(1, (), True) | m.norm(x, math.inf, ()) | x.norm(3, ())
+x.logsumexp((), True) | x.masked_select(b[0]) | x[0].masked_select(b) | x[1].masked_select(b[0, 0])
+x.masked_select(b[:, :1]) | x.sum_to_size(1, 4) | x.sum_to_size(4) | x.sum_to_size([3, 1])
+x.round(decimals=1) * x | m.round(x * 90, decimals=-1) * x | m.cumsum(x, 1, dtype=m.float64)
+x[np.array(1)] | x[:, np.array([0, 2])] | x.masked_fill(b, m.tensor(2)) | x.flatten(0, -1)
 """
 
 CONSTANT = """
@@ -75,6 +81,18 @@ m.tensor(True) | m.tensor([[1.0], [2.0]]) | m.zeros_like(i) | m.ones_like(b) | m
 F.one_hot(i) | F.one_hot(i, 6) | m.sort(i, 1).indices | m.sort(x, 1, descending=True).indices
 m.topk(x, 3, 1).indices | i.max(0).values | x.numel() | x.dim() | x.size(1) | i[0].dot(i[1])
 i @ i.T | i.amax(1) | i.flip(1) | i.repeat(1, 2) | m.cat([i, i]) | i.gather(1, i)
+x.detach().var(()) | x.detach().std([], keepdim=True) | x.count_nonzero(()) | b.any(()) | b.all([])
+i.sum(()) | m.tensor(2.0).flatten(-1, 0) | i.to(m.uint8) + m.tensor(250) | m.tensor(7) * i.int()
+m.tensor(7) - m.tensor(3, dtype=m.int8) | b + m.tensor(2, dtype=m.int8) | i.int() + m.tensor(True)
+m.where(b, i.int(), m.tensor(7)) | i.masked_fill(b, 0.5) | i.masked_fill(b, -1.9)
+i.masked_fill(b, m.tensor(2.5)) | b.masked_fill(b, 2) | i.index_fill(0, i[0, :1], 2.5)
+i.scatter(1, i[:, :1], 1.5) | b.tril() | b.triu(1) | b.square() | b ** 2
+m.tensor([math.nan, -2.0, 0.0]).sign() | i.cumsum(0, dtype=m.float32) | b.cumsum(1, dtype=m.int8)
+i.sum(dtype=m.int8) | x.detach().cumsum(0, dtype=m.int64) | m.tensor([np.float64(1.1)])
+m.tensor([1.5, np.float64(1.1)]) | m.tensor([[np.float64(1.1)], [2.0]]) | m.tensor([np.int32(1)])
+m.tensor([np.float32(1.1), 1.5]) | m.tensor([np.int32(1), 1.5]) | i.new_full((2,), 1.5)
+i.new_tensor([1.5]) | i.to(m.uint8).new_tensor(np.array([300])) | (i * 0.5) // 0 | i // 2.5
+m.tensor([], dtype=m.int64) // 0 | 7 // (i + 1) | 7 % (i + 1) | i % -2
 """
 
 
@@ -99,7 +117,7 @@ def run(
     names = {name: make(array) for name, array in arrays(dtype).items()}
     functional = module.nn.functional
     # The lines are the table above, not input from outside.
-    return eval(text, {"m": module, "F": functional, "math": math, **names}), names
+    return eval(text, {"m": module, "F": functional, "math": math, "np": np, **names}), names
 
 
 def run_both(text: str, dtype: Any = np.float32) -> tuple[Any, Any, dict[str, Any], dict[str, Any]]:
@@ -198,6 +216,39 @@ def test_value_and_type(text: str) -> None:
         "x.clamp()",
         "x.chunk(0)",
         "x.index_select(0, i)",
+        "x.index_select(0, m.tensor([-1]))",
+        "i // 0",
+        "i % m.tensor(0)",
+        "7 // (i * 0)",
+        "i.div(0, rounding_mode='floor')",
+        "m.remainder(i, 0)",
+        "i.floor_divide(False)",
+        "i.masked_fill(b, math.nan)",
+        "i.scatter(1, i[:, :1], 1e30)",
+        "i.to(m.uint8).new_full((2,), 300)",
+        "i.new_full((2,), math.inf)",
+        "i.new_tensor([2**70])",
+        "i.new_tensor([[1], [1, 2]])",
+        "m.tensor([300], dtype=m.uint8)",
+        "x.mm([1])",
+        "x.mm(None)",
+        "x[0].dot([1.0])",
+        "x[None].bmm(None)",
+        "x.tril('a')",
+        "x.triu(1.5)",
+        "x.reshape(-2, 6)",
+        "x.view(-3, 4)",
+        "m.tensor(1.0).flatten(1)",
+        "m.tensor(1.0).flatten(0, 9)",
+        "m.rand(3, generator=5)",
+        "x.sum_to_size(2)",
+        "i.round(decimals=1)",
+        "x.round(decimals=0.5)",
+        "x.masked_select(b[:, 0])",
+        "x.masked_select(x)",
+        "x[::0]",
+        "x.__setitem__(slice(None, None, 0), 0.0)",
+        "x[:, [[0, 1], [0]]]",
     ],
 )
 def test_what_pytorch_refuses_is_refused(text: str) -> None:

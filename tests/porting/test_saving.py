@@ -78,3 +78,16 @@ def test_a_file_of_pytorchs_own_is_named(tmp_path: Path) -> None:
     torch.save({"x": torch.ones(2)}, tmp_path / "theirs.pt")
     with pytest.raises(CheckpointError, match=r"PyTorch.*safetensors\.torch\.save_file"):
         tg.load(tmp_path / "theirs.pt")
+
+
+def test_a_damaged_name_of_the_format_makes_no_weights_of_it(tmp_path: Path) -> None:
+    """A list that was saved comes back as a dict of arrays after one bit was flipped."""
+    path = tmp_path / "saved"
+    tg.save([tg.ones(2)], path)
+    content = path.read_bytes()
+    for word in (b"tinygrad_rnn checkpoint", b"format", b"settings", b"sha256"):
+        damaged = bytearray(content)
+        damaged[content.index(word)] ^= 1
+        path.write_bytes(damaged)
+        with pytest.raises(CheckpointError):
+            tg.load(path)

@@ -6,10 +6,11 @@ Everything here is built on `run_backward` and on gradients being graphs themsel
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_rnn import engine
+from tinygrad_rnn.autograd.arguments import require_function, require_tensors, several
 from tinygrad_rnn.autograd.variable import Variable as Variable
 from tinygrad_rnn.compatibility import missing
 from tinygrad_rnn.context import caller, enable_grad, state
@@ -17,16 +18,16 @@ from tinygrad_rnn.context import inference_mode as inference_mode
 from tinygrad_rnn.context import no_grad as no_grad
 from tinygrad_rnn.context import set_grad_enabled as set_grad_enabled
 from tinygrad_rnn.creation import zeros, zeros_like
-from tinygrad_rnn.errors import DtypeError, GraphError, ShapeError, UnsupportedError
+from tinygrad_rnn.errors import ArgumentError, DtypeError, GraphError, ShapeError, UnsupportedError
 from tinygrad_rnn.functions import stack
 from tinygrad_rnn.generator import default_generator
 from tinygrad_rnn.tensor import Tensor, require_grad_of, run_backward
 
 
 def grad(
-    outputs: Tensor | Sequence[Tensor],
-    inputs: Tensor | Sequence[Tensor],
-    grad_outputs: Tensor | Sequence[Tensor | None] | None = None,
+    outputs: Tensor | Iterable[Tensor],
+    inputs: Tensor | Iterable[Tensor],
+    grad_outputs: Tensor | Iterable[Tensor | None] | None = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
     allow_unused: bool = False,
@@ -50,6 +51,7 @@ def grad(
 
     Raises:
         GraphError: if an input requires no gradient, or is unused and `allow_unused` is False.
+        ArgumentError: if there are no inputs.
         UnsupportedError: for `only_inputs=False` or `is_grads_batched`.
     """
     if not only_inputs or is_grads_batched:
@@ -57,17 +59,11 @@ def grad(
             "grad takes the gradients of its inputs only, for one gradient of each output; use "
             "backward() in place of only_inputs=False, and jacobian() of is_grads_batched"
         )
-    for given in (outputs, inputs):
-        if not isinstance(given, (Tensor, Sequence)):
-            raise DtypeError(f"grad takes Tensors or sequences of them, not {type(given).__name__}")
-    outs = [outputs] if isinstance(outputs, Tensor) else list(outputs)
-    ins = [inputs] if isinstance(inputs, Tensor) else list(inputs)
-    if grad_outputs is None:
-        seeds: list[Tensor | None] = [None] * len(outs)
-    else:
-        seeds = [grad_outputs] if isinstance(grad_outputs, Tensor) else list(grad_outputs)
-    if any(not isinstance(o, Tensor) for o in outs):
-        raise DtypeError("grad differentiates Tensors")
+    outs, ins = several(outputs, "grad"), several(inputs, "grad")
+    seeds = [None] * len(outs) if grad_outputs is None else several(grad_outputs, "grad")
+    require_tensors(outs, "grad differentiates Tensors")
+    if not ins:
+        raise ArgumentError("grad needs an input to take the gradient of")
     if len(seeds) != len(outs):
         raise ShapeError(f"{len(outs)} outputs, but {len(seeds)} gradients of outputs")
     require_grad_of(ins)
@@ -94,9 +90,10 @@ def jacobian(
     The result has the shape of the output followed by that of the input, one for each input (a
     tuple if a sequence was given). One backward pass an element of the output.
     """
+    require_function(function, "jacobian")
     single = isinstance(inputs, Tensor)
     with enable_grad():
-        ins = _prepared([inputs] if isinstance(inputs, Tensor) else inputs, create_graph)
+        ins = _prepared(several(inputs, "jacobian"), create_graph)
         out = function(*ins)
         _require_output(out, "jacobian")
         flat = out.reshape(-1)
@@ -128,10 +125,12 @@ def hvp(
 
     Two backward passes; the Hessian is never formed.
     """
+    require_function(function, "hvp")
     single = isinstance(inputs, Tensor)
-    vectors = [v] if isinstance(v, Tensor) else list(v)
+    vectors = several(v, "hvp")
+    require_tensors(vectors, "v is made of Tensors")
     with enable_grad():
-        ins = _prepared([inputs] if isinstance(inputs, Tensor) else inputs, create_graph)
+        ins = _prepared(several(inputs, "hvp"), create_graph)
         if [x.shape for x in ins] != [x.shape for x in vectors]:
             raise ShapeError(
                 f"v has shapes {[x.shape for x in vectors]}, the inputs {[x.shape for x in ins]}"
@@ -163,11 +162,7 @@ def hvp(
 
 def _prepared(inputs: Sequence[Tensor], keep_history: bool) -> list[Tensor]:
     """Return inputs that require a gradient, cut off from their history unless it is wanted."""
-    for x in inputs:
-        if not isinstance(x, Tensor):
-            raise DtypeError(
-                f"a derivative is taken with respect to Tensors, not {type(x).__name__}"
-            )
+    require_tensors(inputs, "a derivative is taken with respect to Tensors")
     if keep_history:
         return [x if x.requires_grad else x.detach().requires_grad_() for x in inputs]
     return [x.detach().requires_grad_() for x in inputs]
@@ -252,6 +247,7 @@ def checkpoint(function: Callable[..., Any], *args: Any) -> Any:
         function: returns a tensor or a tuple of tensors, and has no side effects.
         args: anything; nested tensors are fine.
     """
+    require_function(function, "checkpoint")
     if not state.grad_enabled:
         return function(*args)
     random = default_generator.get_state()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tinygrad_rnn.autograd import grad, hvp
 from tinygrad_rnn.autograd import jacobian as _jacobian
+from tinygrad_rnn.autograd.arguments import require_function, several
 from tinygrad_rnn.compatibility import missing
 from tinygrad_rnn.errors import UnsupportedError
 from tinygrad_rnn.tensor import Tensor
@@ -39,7 +40,8 @@ def hessian(
     The shape is that of the input, twice; of several inputs, a tuple of tuples, one for each pair.
     """
     single = isinstance(inputs, Tensor)
-    ins = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
+    require_function(func, "hessian")
+    ins = several(inputs, "hessian")
 
     def gradient(i: int) -> Callable[..., Tensor]:
         def of(*xs: Tensor) -> Tensor:

@@ -38,9 +38,9 @@ def ceil(input: Tensor) -> Tensor:
     return required(input).ceil()
 
 
-def round(input: Tensor) -> Tensor:
+def round(input: Tensor, *, decimals: int = 0) -> Tensor:
     """See `Tensor.round`."""
-    return required(input).round()
+    return required(input).round(decimals=decimals)
 
 
 def exp(input: Tensor) -> Tensor:
@@ -218,7 +218,7 @@ def dot(input: Tensor, tensor: Tensor) -> Tensor:
     return required(input).dot(tensor)
 
 
-def masked_fill(input: Tensor, mask: Tensor, value: Scalar) -> Tensor:
+def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     """See `Tensor.masked_fill`."""
     return required(input).masked_fill(mask, value)
 
@@ -320,9 +320,9 @@ def norm(input: Tensor, p: Any = 2, dim: Any = None, keepdim: bool = False) -> T
 
 
 @numpy_names
-def cumsum(input: Tensor, dim: int) -> Tensor:
+def cumsum(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
     """See `Tensor.cumsum`."""
-    return required(input).cumsum(dim)
+    return required(input).cumsum(dim, dtype)
 
 
 @numpy_names

@@ -259,9 +259,11 @@ class Trainer:
             RecordingError: when a cell of your own reads a number back, so that no step can be
                 recorded; the setting `jit=False` does without.
             CheckpointError: when a checkpoint cannot be written.
-            ArgumentError: when `seconds` is no number.
+            ArgumentError: when `seconds` is no number of 0 or more.
         """
         limit = number_of(seconds, "seconds")
+        if not limit >= 0.0:
+            raise ArgumentError(f"seconds is {seconds}; it must be 0 or more")
         self._open_history()
         self.report.begin(self.iteration, self.iterations)
         self.model.train()

@@ -7,10 +7,27 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from tinygrad_rnn import ops
-from tinygrad_rnn.dtypes import get_default_dtype
-from tinygrad_rnn.errors import ArgumentError, DtypeError, ShapeError, UnsupportedError
-from tinygrad_rnn.methods.operand import Operand, binary, named, operand, same_type, unary
+from tinygrad_rnn.arguments import array_of, integer_of
+from tinygrad_rnn.dtypes import get_default_dtype, int64
+from tinygrad_rnn.errors import (
+    ArgumentError,
+    DtypeError,
+    NumericalError,
+    ShapeError,
+    UnsupportedError,
+)
+from tinygrad_rnn.methods.operand import (
+    Int,
+    Operand,
+    binary,
+    named,
+    operand,
+    require_float,
+    same_type,
+    unary,
+)
 from tinygrad_rnn.methods.shaping import Shaping
+from tinygrad_rnn.ops import Primitive
 
 if TYPE_CHECKING:
     from tinygrad_rnn.tensor import Tensor
@@ -48,16 +65,16 @@ class Arithmetic(Shaping):
         return _divide(other, self)
 
     def __floordiv__(self, other: Any) -> Tensor:
-        return binary(ops.floor_divide, self, other)
+        return whole_division(ops.floor_divide, self, other)
 
     def __rfloordiv__(self, other: Any) -> Tensor:
-        return binary(ops.floor_divide, other, self)
+        return whole_division(ops.floor_divide, other, self)
 
     def __mod__(self, other: Any) -> Tensor:
-        return binary(ops.remainder, self, other)
+        return whole_division(ops.remainder, self, other)
 
     def __rmod__(self, other: Any) -> Tensor:
-        return binary(ops.remainder, other, self)
+        return whole_division(ops.remainder, other, self)
 
     def __pow__(self, other: Any) -> Tensor:
         return binary(ops.pow_, self, other)
@@ -127,7 +144,7 @@ class Arithmetic(Shaping):
     def div(self, other: Any, *, rounding_mode: str | None = None) -> Tensor:
         """Return self / other; with `rounding_mode="floor"`, rounded down as by `//`."""
         if rounding_mode == "floor":
-            return named("div", binary(ops.floor_divide, self, other), other)
+            return named("div", whole_division(ops.floor_divide, self, other), other)
         if rounding_mode is not None:
             raise UnsupportedError(
                 f"div rounds down (rounding_mode='floor') or not at all, not {rounding_mode!r}; "
@@ -149,7 +166,8 @@ class Arithmetic(Shaping):
 
     def square(self) -> Tensor:
         """Return self * self."""
-        return binary(ops.mul, self, self)
+        x = self.to(int64) if self.dtype.kind == "b" else self
+        return binary(ops.mul, x, x)
 
     def matmul(self, other: Any) -> Tensor:
         """Return self @ other."""
@@ -158,17 +176,17 @@ class Arithmetic(Shaping):
     def mm(self, mat2: Tensor) -> Tensor:
         """Return the product of two matrices."""
         _same_ndim("mm", 2, self, mat2)
-        return named("matmul", _matmul(self, mat2), mat2)
+        return _matmul(self, mat2)
 
     def bmm(self, mat2: Tensor) -> Tensor:
         """Return the products of two batches of matrices."""
         _same_ndim("bmm", 3, self, mat2)
-        return named("matmul", _matmul(self, mat2), mat2)
+        return _matmul(self, mat2)
 
     def dot(self, tensor: Tensor) -> Tensor:
         """Return the inner product of two vectors."""
         _same_ndim("dot", 1, self, tensor)
-        return named("matmul", _matmul(self, tensor), tensor)
+        return _matmul(self, tensor)
 
     def eq(self, other: Any) -> Tensor:
         """Return self == other, element by element."""
@@ -247,8 +265,9 @@ class Arithmetic(Shaping):
         return unary(ops.erf, self)
 
     def sign(self) -> Tensor:
-        """Return -1, 0 or 1. Has no gradient."""
-        return self.apply(ops.sign, self)
+        """Return -1, 0 or 1, and 0 for NaN. Has no gradient."""
+        signs = self.apply(ops.sign, self)
+        return signs.masked_fill(self.isnan(), 0) if self.dtype.kind == "f" else signs
 
     def floor(self) -> Tensor:
         """Round down. Has no gradient."""
@@ -258,9 +277,19 @@ class Arithmetic(Shaping):
         """Round up. Has no gradient."""
         return self.apply(ops.ceil, self)
 
-    def round(self) -> Tensor:
-        """Round to the nearest integer, halves to even. Has no gradient."""
-        return self.apply(ops.round_, self)
+    def round(self, *, decimals: Int = 0) -> Tensor:
+        """Round to so many decimals, to the nearest integer for 0, halves to even. No gradient.
+
+        As in PyTorch, it is 10^decimals · self that is rounded; of a negative number of decimals,
+        tens, hundreds and so on stay.
+        """
+        if integer_of(decimals, "the number of decimals") == 0:
+            return self.apply(ops.round_, self)
+        require_float(self, "round")
+        scale = 10.0 ** abs(decimals)
+        if decimals > 0:
+            return self.apply(ops.round_, self * scale) / scale
+        return self.apply(ops.round_, self / scale) * scale
 
     def isnan(self) -> Tensor:
         """Return whether each element is NaN."""
@@ -301,8 +330,12 @@ class Arithmetic(Shaping):
         """Return self where `condition` holds, else `other`."""
         return where(condition, self, other)
 
-    def masked_fill(self, mask: Tensor, value: Scalar) -> Tensor:
-        """Return self with `value` where `mask` holds."""
+    def masked_fill(self, mask: Tensor, value: Any) -> Tensor:
+        """Return self with `value`, converted to its type, where `mask` holds."""
+        if isinstance(value, Operand):
+            value = value.to(self.dtype)
+        elif self.dtype.kind != "f" and isinstance(value, (bool, int, float, np.number)):
+            value = array_of(value, self.dtype, self.dtype).item()
         return where(mask, value, self)
 
 
@@ -326,7 +359,29 @@ def _divide(a: Any, b: Any) -> Tensor:
     return binary(ops.div, a, b)
 
 
-def _same_ndim(name: str, ndim: int, *tensors: Operand) -> None:
+def whole_division(primitive: Primitive, a: Any, b: Any) -> Tensor:
+    """Apply `//` or `%`, which among integers have no result for a divisor of 0."""
+    like = a if isinstance(a, Operand) else b
+    a, b = operand(a, like), operand(b, like)
+    if _is_whole(a) and _is_whole(b):
+        message = f"`{primitive.name}` of integers by 0; divide as floats, or replace the zeros"
+        if isinstance(b, Operand):
+            not_zero = b.apply(ops.not_equal, b, 0)
+            limits = {"low": 1, "high": 2, "ignore": None}
+            b.apply(ops.require_range, not_zero, **limits, message=message, error=NumericalError)
+        elif not b and like._array.size:
+            raise NumericalError(message)
+    return binary(primitive, a, b)
+
+
+def _is_whole(x: Any) -> bool:
+    return x.dtype.kind != "f" if isinstance(x, Operand) else isinstance(x, int)
+
+
+def _same_ndim(name: str, ndim: int, *tensors: Any) -> None:
+    for x in tensors:
+        if not isinstance(x, Operand):
+            raise DtypeError(f"`{name}` takes tensors, not {type(x).__name__}; see tensor()")
     if any(x.ndim != ndim for x in tensors):
         shapes = " and ".join(str(x.shape) for x in tensors)
         raise ShapeError(f"`{name}` takes tensors with {ndim} axes, not {shapes}; see matmul")

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import numpy as np
 
 from tinygrad_rnn import ops
-from tinygrad_rnn.arguments import axis_of, positive, shape_of
+from tinygrad_rnn.arguments import array_of, axis_of, integer_of, positive, shape_of, sizes_of
 from tinygrad_rnn.devices import require_cpu
 from tinygrad_rnn.dtypes import (
     bool_,
-    dtype_of,
     float32,
     float64,
     int8,
@@ -22,8 +21,8 @@ from tinygrad_rnn.dtypes import (
     uint8,
 )
 from tinygrad_rnn.errors import ArgumentError, DtypeError, ShapeError
-from tinygrad_rnn.methods.arithmetic import Arithmetic, Scalar
-from tinygrad_rnn.methods.operand import Bool, Int, Operand, binary, named
+from tinygrad_rnn.methods.arithmetic import Arithmetic, Scalar, whole_division
+from tinygrad_rnn.methods.operand import Bool, Int, Operand, named
 from tinygrad_rnn.methods.reductions import Reductions
 
 if TYPE_CHECKING:
@@ -121,23 +120,26 @@ class Composed(Reductions):
         self, size: Any, fill_value: Scalar, dtype: Any = None, device: Any = None
     ) -> Tensor:
         """Return a tensor of this tensor's type with every element equal to `fill_value`."""
-        empty = self.new_zeros(size, dtype=dtype, device=device)
-        return self._wrap(np.full_like(empty._array, fill_value))
+        require_cpu(device)
+        fill = array_of(fill_value, dtype or self.dtype, self.dtype)
+        if fill.ndim:
+            raise ShapeError(f"new_full repeats one number, not an array of shape {fill.shape}")
+        return self._wrap(np.full(sizes_of((size,)), fill))
 
     def new_tensor(self, data: Any, dtype: Any = None, device: Any = None) -> Tensor:
         """Return a tensor of this tensor's type that holds a copy of `data`."""
         require_cpu(device)
-        return self._wrap(np.array(data, dtype_of(dtype or self.dtype)))
+        return self._wrap(np.array(array_of(data, dtype or self.dtype, self.dtype)))
 
     # ------------------------------------------------------------------ arithmetic
 
     def floor_divide(self, other: Any) -> Tensor:
         """Return self / other, rounded down."""
-        return named("floor_divide", binary(ops.floor_divide, self, other), other)
+        return named("floor_divide", whole_division(ops.floor_divide, self, other), other)
 
     def remainder(self, other: Any) -> Tensor:
         """Return what is left of self / other, with the sign of `other`."""
-        return named("remainder", binary(ops.remainder, self, other), other)
+        return named("remainder", whole_division(ops.remainder, self, other), other)
 
     def clamp_min(self, min: Scalar) -> Tensor:
         """Return each element, at least `min`."""
@@ -356,7 +358,8 @@ class Composed(Reductions):
     def _kept(self, choice: Any, diagonal: Int) -> Tensor:
         if self.ndim < 2:
             raise ArgumentError(f"{choice.__name__} takes a matrix, not shape {self.shape}")
-        kept = choice(np.ones(self.shape[-2:], np.bool_), diagonal)
+        number = integer_of(diagonal, "the number of a diagonal")
+        kept = choice(np.ones(self.shape[-2:], np.bool_), number)
         return self.masked_fill(self._wrap(~kept), 0)
 
     def scatter(

@@ -9,6 +9,7 @@ from tinygrad_rnn import ops
 from tinygrad_rnn.arguments import Shape
 from tinygrad_rnn.context import quiet
 from tinygrad_rnn.dtypes import Dtype, float64
+from tinygrad_rnn.errors import ArgumentError
 from tinygrad_rnn.generator import Generator, default_generator
 
 if TYPE_CHECKING:
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 def uniform(apply: Any, shape: Shape, dtype: Dtype, generator: Generator | None) -> Tensor:
     """Return numbers equally distributed over [0, 1)."""
     source = default_generator if generator is None else generator
+    if not isinstance(source, Generator):
+        raise ArgumentError(
+            f"random numbers come from a Generator, not {source!r}; see Generator(seed)"
+        )
     start = source.position()
     drawn: Tensor = apply(ops.uniform, generator=source, start=start, shape=shape, dtype=dtype)
     return drawn

@@ -30,6 +30,15 @@ if TYPE_CHECKING:
     from tinygrad_rnn.tensor import Tensor
 
 
+_COMPARISONS = {
+    ops.equal,
+    ops.not_equal,
+    ops.less,
+    ops.less_equal,
+    ops.greater,
+    ops.greater_equal,
+}
+
 # Inside the class the plain names are methods.
 Bool = bool
 Int = int
@@ -185,7 +194,10 @@ def named(name: str, result: Any, other: Any) -> Tensor:
 
 
 def same_type(primitive: Primitive, a: Any, b: Any) -> tuple[Any, Any]:
-    """Bring two operands to one type: integers join floats, two floating types are refused."""
+    """Bring two operands to one type: integers join floats, two floating types are refused.
+
+    A tensor without axes joins one that has some, unless its numbers are of a higher kind.
+    """
     kinds = a._array.dtype.kind + b._array.dtype.kind
     if kinds == "ff":
         raise DtypeError(
@@ -195,7 +207,10 @@ def same_type(primitive: Primitive, a: Any, b: Any) -> tuple[Any, Any]:
     # NumPy's own rule already gives float32 for booleans, and an integer for two integers.
     if "f" in kinds and "b" not in kinds:
         return (a, b.to(a.dtype)) if kinds[0] == "f" else (a.to(b.dtype), b)
-    return a, b
+    # A comparison has no type to keep, and in the wider one numbers stay what they are.
+    if "f" in kinds or "b" in kinds or primitive in _COMPARISONS or bool(a.ndim) == bool(b.ndim):
+        return a, b
+    return (a, b.to(a.dtype)) if a.ndim else (a.to(b.dtype), b)
 
 
 def unary(primitive: Primitive, x: Operand) -> Tensor:

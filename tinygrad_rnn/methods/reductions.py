@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from tinygrad_rnn import ops
-from tinygrad_rnn.arguments import Shape, axes_of, axis_of, numpy_names
+from tinygrad_rnn.arguments import axes_of, axis_of, numpy_names, reduced_axes, shape_of
 from tinygrad_rnn.dtypes import int64
 from tinygrad_rnn.errors import ArgumentError, ShapeError
 from tinygrad_rnn.methods.arithmetic import Arithmetic, where
@@ -25,7 +25,11 @@ class MaxMin(NamedTuple):
 
 
 class Reductions(Arithmetic):
-    """Methods that reduce or scan axes: `dim` is an axis, several, or None for all of them."""
+    """Methods that reduce or scan axes: `dim` is an axis, several, or None for all of them.
+
+    As in PyTorch an empty tuple stands for all of them too, except that `any` and `all` take it as
+    it is.
+    """
 
     __slots__ = ()
 
@@ -33,7 +37,7 @@ class Reductions(Arithmetic):
     def sum(self, dim: Any = None, keepdim: Bool = False, dtype: Any = None) -> Tensor:
         """Return the sum over axes (all of them by default), taken in `dtype` if one is given."""
         if dtype is not None:
-            return self.to(dtype).sum(dim, keepdim)
+            return self.to(dtype).sum(dim, keepdim).to(dtype)
         return self._summable()._reduce(ops.sum_, dim, keepdim)
 
     @numpy_names
@@ -42,7 +46,7 @@ class Reductions(Arithmetic):
         if dtype is not None:
             return self.to(dtype).mean(dim, keepdim)
         require_float(self, "mean")
-        count = math.prod(self.shape[axis] for axis in axes_of(dim, self.ndim))
+        count = math.prod(self.shape[axis] for axis in reduced_axes(dim, self.ndim))
         return self.sum(dim, keepdim) * (1.0 / count if count else math.nan)
 
     @numpy_names
@@ -61,7 +65,7 @@ class Reductions(Arithmetic):
         if isinstance(dim, bool):
             dim, unbiased = None, dim
         correction = correction if unbiased is None else int(unbiased)
-        count = math.prod(self.shape[axis] for axis in axes_of(dim, self.ndim))
+        count = math.prod(self.shape[axis] for axis in reduced_axes(dim, self.ndim))
         divisor = count - correction
         centred = self - self.mean(dim, keepdim=True)
         return (centred * centred).sum(dim, keepdim) * (1.0 / divisor if divisor > 0 else math.nan)
@@ -121,12 +125,12 @@ class Reductions(Arithmetic):
     @numpy_names
     def any(self, dim: Any = None, keepdim: Bool = False) -> Tensor:
         """Return whether any element is true."""
-        return self._reduce(ops.any_, dim, keepdim)
+        return self.apply(ops.any_, self, axis=axes_of(dim, self.ndim), keepdims=keepdim)
 
     @numpy_names
     def all(self, dim: Any = None, keepdim: Bool = False) -> Tensor:
         """Return whether all elements are true."""
-        return self._reduce(ops.all_, dim, keepdim)
+        return self.apply(ops.all_, self, axis=axes_of(dim, self.ndim), keepdims=keepdim)
 
     @numpy_names
     def logsumexp(self, dim: Any, keepdim: Bool = False) -> Tensor:
@@ -156,8 +160,10 @@ class Reductions(Arithmetic):
         return where(total == 0, 0.0, where(total == 0, 1.0, total).pow(1.0 / p))
 
     @numpy_names
-    def cumsum(self, dim: Int) -> Tensor:
-        """Return the running sum along an axis."""
+    def cumsum(self, dim: Int, dtype: Any = None) -> Tensor:
+        """Return the running sum along an axis, taken in `dtype` if one is given."""
+        if dtype is not None:
+            return self.to(dtype).cumsum(dim).to(dtype)
         if self.ndim == 0:
             return self.unsqueeze(0).cumsum(dim).squeeze(0)
         return self.apply(ops.cumsum, self._summable(), axis=axis_of(dim, self.ndim))
@@ -188,7 +194,7 @@ class Reductions(Arithmetic):
         return self.to(int64) if self.dtype.kind in "iub" else cast("Tensor", self)
 
     def _reduce(self, primitive: Primitive, dim: Any, keepdim: Bool) -> Tensor:
-        axis = axes_of(dim, self.ndim)
+        axis = reduced_axes(dim, self.ndim)
         return self.apply(primitive, self, axis=axis, keepdims=keepdim)
 
     def _place(self, primitive: Primitive, dim: Int | None, keepdim: Bool) -> Tensor:
@@ -207,18 +213,19 @@ class Reductions(Arithmetic):
             return MaxMin(values, indices)
         return MaxMin(values.squeeze(axis), indices.squeeze(axis))
 
-    def sum_to_size(self, shape: Shape) -> Tensor:
-        """Sum over the axes along which `shape` was broadcast to this shape.
+    def sum_to_size(self, *size: Any) -> Tensor:
+        """Sum over the axes along which a shape `size` was broadcast to this shape.
 
         Raises:
             ShapeError: if it cannot be broadcast to this shape.
         """
+        shape = shape_of(size)
         lengths = self._array.shape
         extra = len(lengths) - len(shape)
         inner = []
         for axis, n in enumerate(shape, start=extra):
             if axis < 0 or n not in (1, lengths[axis]):
-                raise ShapeError(f"{tuple(shape)} cannot be broadcast to {lengths}")
+                raise ShapeError(f"{shape} cannot be broadcast to {lengths}")
             if n != lengths[axis]:
                 inner.append(axis)
         if not extra and not inner:

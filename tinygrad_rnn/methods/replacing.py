@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad_rnn import ops
 from tinygrad_rnn.arguments import Shape
-from tinygrad_rnn.errors import OutOfRangeError, ShapeError
+from tinygrad_rnn.errors import ArgumentError, OutOfRangeError, ShapeError
 from tinygrad_rnn.methods.arithmetic import where
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ def replaced(x: Tensor, template: tuple[Any, ...], arrays: list[Any], value: Ten
     last one stays.
 
     Raises:
+        ArgumentError: if a slice has a step of 0, or is not made of integers.
         OutOfRangeError: if the index names what is not there.
         ShapeError: if the value does not fit.
     """
@@ -30,6 +31,8 @@ def replaced(x: Tensor, template: tuple[Any, ...], arrays: list[Any], value: Ten
         shape = x._array[index].shape
     except IndexError as error:
         raise OutOfRangeError(f"index out of range: {error}") from error
+    except (TypeError, ValueError) as error:
+        raise ArgumentError(f"an index of {template} cannot be read: {error}") from error
     value = _fitted(value, shape)
     axis = None if arrays else _only_axis(template, x.ndim)
     if axis is None:

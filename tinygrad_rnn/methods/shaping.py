@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from tinygrad_rnn import ops
-from tinygrad_rnn.arguments import axes_of, axis_of, numpy_names, positive, shape_of, sizes_of
+from tinygrad_rnn.arguments import (
+    Array,
+    axes_of,
+    axis_of,
+    numpy_names,
+    positive,
+    shape_of,
+    sizes_of,
+)
 from tinygrad_rnn.errors import (
     ArgumentError,
     DtypeError,
@@ -39,15 +47,19 @@ class Shaping(Operand):
 
     def reshape(self, *shape: Any) -> Tensor:
         """Return the elements in another shape; one length may be -1."""
-        return self.apply(ops.reshape, self, shape=shape_of(shape))
+        wanted = shape_of(shape)
+        if wanted and min(wanted) < -1:
+            raise ShapeError(
+                f"a shape has no negative lengths, but for one -1 that fills the rest: {wanted}"
+            )
+        return self.apply(ops.reshape, self, shape=wanted)
 
     view = reshape
 
     def flatten(self, start_dim: Int = 0, end_dim: Int = -1) -> Tensor:
         """Join the axes from `start_dim` to `end_dim` into one."""
-        if self.ndim == 0:
-            return self.reshape((1,))
-        start, end = axis_of(start_dim, self.ndim), axis_of(end_dim, self.ndim)
+        axes = max(self.ndim, 1)
+        start, end = axis_of(start_dim, axes), axis_of(end_dim, axes)
         if start > end:
             raise ArgumentError(f"flatten goes from axis {start} to {end}, which is before it")
         middle = math.prod(self.shape[start : end + 1])
@@ -170,11 +182,18 @@ class Shaping(Operand):
         if not isinstance(index, Operand) or index.ndim > 1 or index.dtype.kind not in "iu":
             kind = f"{index.dtype} {index.shape}" if isinstance(index, Operand) else repr(index)
             raise ArgumentError(f"index_select takes a vector of integers as its index, not {kind}")
-        return self[(*before, index.reshape(-1))]
+        checked = _in_range(index, self.shape[len(before)], "index_select")
+        return self[(*before, checked.reshape(-1))]
 
     def masked_select(self, mask: Tensor) -> Tensor:
-        """Return the elements where `mask` holds, as a vector."""
-        return self[mask]
+        """Return the elements where `mask` holds, as a vector; the two are broadcast."""
+        if not isinstance(mask, Shaping) or mask.dtype.kind != "b":
+            raise DtypeError("masked_select takes a tensor of booleans, such as x > 0")
+        try:
+            shape = np.broadcast_shapes(self.shape, mask.shape)
+        except ValueError as error:
+            raise ShapeError(f"masked_select of {self.shape} by {mask.shape}: {error}") from error
+        return self.expand(shape)[mask.expand(shape)]
 
     def gather(self, dim: Int, index: Tensor) -> Tensor:
         """Return out[i][j][k] = self[i][index[i][j][k]][k], for dim = 1."""
@@ -238,10 +257,11 @@ def split_index(x: Operand, index: Any) -> tuple[tuple[Any, ...], list[Any]]:
     """Split an index into a template of slices and numbers, and the index arrays apart."""
     template: list[Any] = []
     arrays: list[Any] = []
+    if isinstance(index, list):
+        _refuse_list_of_indices(index)
     for part in index if isinstance(index, tuple) else (index,):
         if isinstance(part, (list, range, np.ndarray)):
-            # An empty list is an index of nothing, not of floats.
-            part = x._wrap(np.array(part, np.int64 if len(part) == 0 else None))
+            part = x._wrap(_places(part))
         if isinstance(part, Operand):
             if part._array.dtype.kind not in "iub":
                 raise DtypeError(
@@ -265,6 +285,25 @@ def split_index(x: Operand, index: Any) -> tuple[tuple[Any, ...], list[Any]]:
     if arrays and any(isinstance(part, (int, np.integer)) for part in template):
         _refuse_ambiguous(template)
     return tuple(template), arrays
+
+
+def _places(part: Any) -> Array:
+    try:
+        places = np.array(part)
+    except ValueError as error:
+        raise ArgumentError(f"a list in an index needs rows of equal length: {error}") from error
+    # An empty list is an index of nothing, not of floats.
+    return places.astype(np.int64) if places.size == 0 and places.dtype.kind == "f" else places
+
+
+def _refuse_list_of_indices(index: list[Any]) -> None:
+    """Raise UnsupportedError for a list that PyTorch reads as a tuple, and NumPy as an array."""
+    for part in index:
+        if not isinstance(part, (int, np.integer, np.bool_)):
+            raise UnsupportedError(
+                f"an index that is a list of {type(part).__name__} is one array to NumPy, and one "
+                "index an axis to PyTorch; say which with x[tensor(rows)] or x[tuple(rows)]"
+            )
 
 
 def _refuse_ambiguous(template: list[Any]) -> None:

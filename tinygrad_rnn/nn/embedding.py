@@ -8,9 +8,9 @@ from tinygrad_rnn.arguments import positive
 from tinygrad_rnn.context import no_grad
 from tinygrad_rnn.creation import empty
 from tinygrad_rnn.devices import require_cpu
-from tinygrad_rnn.errors import ArgumentError, DtypeError, ShapeError
+from tinygrad_rnn.errors import DtypeError, ShapeError
 from tinygrad_rnn.nn import functional, init
-from tinygrad_rnn.nn.functional.layers import refuse_options
+from tinygrad_rnn.nn.functional.layers import refuse_options, require_row
 from tinygrad_rnn.nn.module import Module, Parameter
 from tinygrad_rnn.tensor import Tensor
 
@@ -55,8 +55,7 @@ class Embedding(Module):
         refuse_options(max_norm, scale_grad_by_freq, sparse)
         self.num_embeddings = positive(num_embeddings, "num_embeddings")
         self.embedding_dim = positive(embedding_dim, "embedding_dim")
-        if padding_idx is not None and not -num_embeddings <= padding_idx < num_embeddings:
-            raise ArgumentError(f"padding_idx {padding_idx} is none of {num_embeddings} rows")
+        require_row(padding_idx, self.num_embeddings)
         self.padding_idx = padding_idx
         if _weight is None:
             self.weight = Parameter(empty(num_embeddings, embedding_dim, dtype=dtype))

@@ -19,6 +19,7 @@ from tinygrad_rnn.compatibility import missing
 from tinygrad_rnn.context import no_grad
 from tinygrad_rnn.errors import ArgumentError, DtypeError, ShapeError
 from tinygrad_rnn.generator import Generator, default_generator
+from tinygrad_rnn.nn.functional.checks import number
 from tinygrad_rnn.nn.gates import GateBlock as GateBlock
 from tinygrad_rnn.nn.gates import gate_blocks, recurrent_cells
 from tinygrad_rnn.nn.module import Module
@@ -34,17 +35,25 @@ def _fill(tensor: Tensor, values: Array) -> Tensor:
 
 
 def uniform_(
-    tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator = default_generator
+    tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None
 ) -> Tensor:
     """Fill with numbers equally distributed over [a, b)."""
-    return _fill(tensor, generator.uniform(_target(tensor).shape, tensor.dtype) * (b - a) + a)
+    low, high = number("a", a), number("b", b)
+    if not 0.0 <= high - low <= float(np.finfo(_floating(tensor).dtype).max):
+        raise ArgumentError(
+            f"uniform_ fills with numbers from a up to b, which is no less; not {low} up to {high}"
+        )
+    drawn = _source(generator).uniform(tensor.shape, tensor.dtype)
+    return _fill(tensor, drawn * (high - low) + low)
 
 
 def normal_(
-    tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator = default_generator
+    tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None
 ) -> Tensor:
     """Fill with numbers of a normal distribution."""
-    return _fill(tensor, generator.normal(_target(tensor).shape, tensor.dtype) * std + mean)
+    centre, scale = number("mean", mean), _spread(std)
+    drawn = _source(generator).normal(_floating(tensor).shape, tensor.dtype)
+    return _fill(tensor, drawn * scale + centre)
 
 
 def trunc_normal_(
@@ -53,16 +62,17 @@ def trunc_normal_(
     std: float = 1.0,
     a: float = -2.0,
     b: float = 2.0,
-    generator: Generator = default_generator,
+    generator: Generator | None = None,
 ) -> Tensor:
     """Fill with numbers of a normal distribution, of which only those in [a, b] are taken."""
+    mean, std, a, b = number("mean", mean), number("std", std), number("a", a), number("b", b)
     if not std > 0.0 or not a < b:
         raise ArgumentError(f"trunc_normal_ takes std > 0 and a < b, not std={std}, a={a}, b={b}")
     # Far out, Φ is precise only below the mean.
     side = -1.0 if a > mean else 1.0
     ends = [side * (bound - mean) / std for bound in (a, b)]
     low, high = sorted(math.erfc(-x / math.sqrt(2.0)) / 2.0 for x in ends)
-    drawn = low + (high - low) * generator.uniform(_target(tensor).shape, np.float64)
+    drawn = low + (high - low) * _source(generator).uniform(_floating(tensor).shape, np.float64)
     # The inverse is infinite at 0 and 1.
     inside = np.clip(drawn, np.finfo(np.float64).tiny, 1.0 - np.finfo(np.float64).epsneg)
     values = np.array(list(map(NormalDist().inv_cdf, inside.ravel().tolist())))
@@ -91,33 +101,32 @@ def eye_(tensor: Tensor) -> Tensor:
     return _fill(tensor, np.eye(rows, columns))
 
 
-def orthogonal_(
-    tensor: Tensor, gain: float = 1.0, generator: Generator = default_generator
-) -> Tensor:
+def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Fill a matrix with a random (semi-)orthogonal one: WᵀW = gain² I, or WWᵀ if it is wide.
 
     Saxe, McClelland and Ganguli, 2013, "Exact solutions to the nonlinear dynamics of learning in
     deep linear neural networks".
     """
-    rows, columns = _matrix(tensor, "orthogonal_")
-    flat = generator.normal((max(rows, columns), min(rows, columns)), np.float64)
+    rows, columns = _matrix(_floating(tensor), "orthogonal_")
+    scale = number("gain", gain)
+    flat = _source(generator).normal((max(rows, columns), min(rows, columns)), np.float64)
     q, r = np.linalg.qr(flat)
     # The signs of r's diagonal make the distribution uniform.
     q *= np.where(np.diagonal(r) < 0, -1.0, 1.0)
-    return _fill(tensor, gain * (q if rows >= columns else q.T))
+    return _fill(tensor, scale * (q if rows >= columns else q.T))
 
 
 def sparse_(
-    tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator = default_generator
+    tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None
 ) -> Tensor:
     """Fill a matrix with N(0, std²), and a part of each column, rounded up, with 0.
 
     Martens, 2010, "Deep learning via Hessian-free optimization".
     """
-    rows, columns = _matrix(tensor, "sparse_")
+    rows, columns = _matrix(_floating(tensor), "sparse_")
     zeros = math.ceil(probability(sparsity) * rows)
-    values = generator.normal((rows, columns), np.float64) * std
-    order = np.argsort(generator.uniform((rows, columns), np.float64), axis=0)
+    values = _source(generator).normal((rows, columns), np.float64) * _spread(std)
+    order = np.argsort(_source(generator).uniform((rows, columns), np.float64), axis=0)
     np.put_along_axis(values, order[:zeros], 0.0, axis=0)
     return _fill(tensor, values)
 
@@ -126,18 +135,16 @@ def sparse_(
 
 
 def xavier_uniform_(
-    tensor: Tensor, gain: float = 1.0, generator: Generator = default_generator
+    tensor: Tensor, gain: float = 1.0, generator: Generator | None = None
 ) -> Tensor:
     """Fill with U(-a, a), a = gain √(6 / (rows + columns)) (Glorot and Bengio, 2010)."""
-    a = gain * math.sqrt(6.0 / sum(_matrix(tensor, "xavier_uniform_")))
+    a = number("gain", gain) * math.sqrt(6.0 / sum(_matrix(tensor, "xavier_uniform_")))
     return uniform_(tensor, -a, a, generator)
 
 
-def xavier_normal_(
-    tensor: Tensor, gain: float = 1.0, generator: Generator = default_generator
-) -> Tensor:
+def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Fill with N(0, σ²), σ = gain √(2 / (rows + columns)) (Glorot and Bengio, 2010)."""
-    std = gain * math.sqrt(2.0 / sum(_matrix(tensor, "xavier_normal_")))
+    std = number("gain", gain) * math.sqrt(2.0 / sum(_matrix(tensor, "xavier_normal_")))
     return normal_(tensor, 0.0, std, generator)
 
 
@@ -146,7 +153,7 @@ def kaiming_uniform_(
     a: float = 0.0,
     mode: str = "fan_in",
     nonlinearity: str = "leaky_relu",
-    generator: Generator = default_generator,
+    generator: Generator | None = None,
 ) -> Tensor:
     """Fill with U(-b, b), b = gain √(3 / fan) (He, Zhang, Ren and Sun, 2015).
 
@@ -166,7 +173,7 @@ def kaiming_normal_(
     a: float = 0.0,
     mode: str = "fan_in",
     nonlinearity: str = "leaky_relu",
-    generator: Generator = default_generator,
+    generator: Generator | None = None,
 ) -> Tensor:
     """Fill with N(0, σ²), σ = gain / √fan (He, Zhang, Ren and Sun, 2015).
 
@@ -189,7 +196,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     1 for linear and sigmoid, 5/3 for tanh, √2 for relu, √(2 / (1 + a²)) for leaky_relu with slope
     a = `param` (0.01) below 0, 3/4 for selu.
     """
-    slope = 0.01 if param is None else param
+    slope = 0.01 if param is None else number("param", param)
     gains = {
         "linear": 1.0,
         "sigmoid": 1.0,
@@ -198,7 +205,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
         "leaky_relu": math.sqrt(2.0 / (1.0 + slope * slope)),
         "selu": 0.75,
     }
-    if nonlinearity not in gains:
+    if not isinstance(nonlinearity, str) or nonlinearity not in gains:
         raise ArgumentError(f"there is a gain for {', '.join(gains)}, not for {nonlinearity!r}")
     return gains[nonlinearity]
 
@@ -283,6 +290,27 @@ def _target(tensor: Tensor) -> Tensor:
     if not isinstance(tensor, Tensor):
         raise DtypeError(f"init fills tensors, not {type(tensor).__name__}")
     return tensor
+
+
+def _floating(tensor: Tensor) -> Tensor:
+    if not _target(tensor).is_floating_point():
+        raise DtypeError(f"random numbers fill a floating tensor, not {tensor.dtype}; see .float()")
+    return tensor
+
+
+def _spread(std: float) -> float:
+    found = number("std", std)
+    if not found >= 0.0:
+        raise ArgumentError(f"std is 0 or more, not {found}")
+    return found
+
+
+def _source(generator: Generator | None) -> Generator:
+    if generator is not None and not isinstance(generator, Generator):
+        raise ArgumentError(
+            f"random numbers come from a Generator, not {generator!r}; see Generator(seed)"
+        )
+    return generator or default_generator
 
 
 def _matrix(tensor: Tensor, name: str) -> tuple[int, int]:

@@ -160,7 +160,7 @@ class Module:
         if name not in register and self._has(name):
             raise ArgumentError(
                 f"{type(self).__name__} has an attribute '{name}' already; take another name, or "
-                f"del module.{name} first"
+                "delete that first"
             )
         settings.version += 1
         register[name] = value

@@ -7,6 +7,7 @@ between steps and between layers. The steps themselves are `unrolling`.
 from __future__ import annotations
 
 import contextlib
+import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -132,7 +133,7 @@ class Recurrent(Module):
                 for name, s in named_tensors(start).items():
                     # Past __setattr__, which looks names with a layer up in the cells.
                     key = f"initial_{name}_{label}"
-                    self._register(self._parameters, key, Parameter(s.squeeze(0).clone()))
+                    self._register("_parameters", key, Parameter(s.squeeze(0).clone()))
         self.weight_drop = self._weights_to_drop(weight_drop)
         if residual:
             self._check_residual()
@@ -151,8 +152,9 @@ class Recurrent(Module):
         else:
             if input_size is None:
                 raise ArgumentError("input_size is needed where cells are made by a function")
+            _check_maker(cells)
             made = []
-            size = input_size + read
+            size = positive(input_size, "input_size") + read
             for _ in range(num_layers):
                 layer = [cells(size) for _ in range(self.num_directions)]
                 size = sum(output_size(cell) for cell in layer)
@@ -519,6 +521,27 @@ class Recurrent(Module):
         return ", ".join(f"{k}={v}" for k, (v, default) in shown.items() if v != default)
 
 
+def _check_maker(make_cell: Any) -> None:
+    """Raise ArgumentError unless cells can be made by calling this with the size of an input."""
+    if not callable(make_cell):
+        raise ArgumentError(
+            f"cells is a cell, a sequence of them, or a function that makes one, not {make_cell!r}"
+        )
+    try:
+        signature = inspect.signature(make_cell)
+    except ValueError:
+        # What is built in may not tell.
+        return
+    try:
+        signature.bind(1)
+    except TypeError as error:
+        name = getattr(make_cell, "__name__", "make_cell")
+        raise ArgumentError(
+            f"cells is called with the size of its input alone, and {name} does not take that: "
+            f"{error}. Pass lambda size: {name}(size, ...)"
+        ) from None
+
+
 class _Layers(Recurrent):
     """What RNN, LSTM and GRU share: a built-in cell, and PyTorch's arguments."""
 
@@ -547,6 +570,11 @@ class _Layers(Recurrent):
         self.input_size = input_size
         self.hidden_size = hidden_size
         self.bias = bool(bias)
+
+    @property
+    def all_weights(self) -> list[list[Parameter]]:
+        """The parameters of each layer and direction: weights of x, of h, biases, the rest."""
+        return [list(cell.parameters()) for cell in self.cells()]
 
     def reset_parameters(self) -> None:
         """Draw the parameters of every layer and direction anew."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tinygrad_rnn.errors import DtypeError
 from tinygrad_rnn.nn.module import Module
 from tinygrad_rnn.tensor import Tensor
 
@@ -29,6 +30,8 @@ class Flatten(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Join the axes of x."""
+        if not isinstance(x, Tensor):
+            raise DtypeError(f"Flatten takes a tensor, not {type(x).__name__}; see tensor()")
         return x.flatten(self.start_dim, self.end_dim)
 
     def extra_repr(self) -> str:

@@ -20,7 +20,8 @@ def _softplus(x: Any) -> Any:
 
 
 def _power(base: Any, exponent: Any) -> Any:
-    if isinstance(exponent, (int, float)) and exponent == 2:
+    # Truth values are not closed under powers: True ** 2 is the integer 1.
+    if isinstance(exponent, (int, float)) and exponent == 2 and base.dtype.kind != "b":
         return base * base
     return np.power(base, exponent)
 
@@ -48,8 +49,11 @@ def _cast(x: Any, dtype: Any) -> Any:
 
 
 def _share(g: Value, larger: Value, smaller: Value) -> Value:
-    """Return g where `larger` wins, and half of it where the two are equal: the halves sum to g."""
-    return g * ((larger > smaller).to(g.dtype) + (larger == smaller).to(g.dtype) * 0.5)
+    """Return g where `larger` wins, and half of it where the two are equal: the halves sum to g.
+
+    Where one is NaN neither loses, and both get g.
+    """
+    return g * ((~(larger < smaller)).to(g.dtype) - (larger == smaller).to(g.dtype) * 0.5)
 
 
 def _inside(x: Value, low: float | None, high: float | None) -> Value:
@@ -66,12 +70,15 @@ def _pow_base(g: Value, base: Value, exponent: Value) -> Value:
     return g * g.apply(where, constant, 0.0, slope)
 
 
-def _pow_exponent(g: Value, out: Value, base: Value) -> Value:
-    if isinstance(base, (int, float)):
-        return g * out * (math.log(base) if base > 0 else 0.0 if base == 0 else math.nan)
-    # d(0 ** b)/db is taken as 0, the limit from b > 0, instead of 0 * -inf.
-    zero = base == 0
-    return g * g.apply(where, zero, 0.0, out * g.apply(where, zero, 1.0, base).log())
+def _pow_exponent(g: Value, out: Value, base: Value, exponent: Value) -> Value:
+    # Where 0 ** b is finite its slope is 0, at b = 0 the limit from above, instead of 0 * -inf.
+    if not isinstance(base, (int, float)):
+        flat = (base == 0) & (exponent >= 0)
+        return g * g.apply(where, flat, 0.0, out * g.apply(where, flat, 1.0, base).log())
+    if base == 0:
+        flat = exponent >= 0
+        return g * g.apply(where, flat, 0.0, g.apply(where, flat, 1.0, out) * -math.inf)
+    return g * out * (math.log(base) if base > 0 else math.nan)
 
 
 add = Primitive("add", np.add, lambda g, out, a, b: g, lambda g, out, a, b: g)
@@ -87,14 +94,15 @@ div = Primitive(
     "div",
     np.true_divide,
     lambda g, out, a, b: g / b,
-    lambda g, out, a, b: -(g * a) / (b * b),
+    # Dividing by b twice and not by b * b, of which the gradient at 0 would be 0 * inf.
+    lambda g, out, a, b: -(g * (a / b)) / b,
     reads_inputs=True,
 )
 pow_ = Primitive(
     "pow",
     _power,
     lambda g, out, a, b: _pow_base(g, a, b),
-    lambda g, out, a, b: _pow_exponent(g, out, a),
+    lambda g, out, a, b: _pow_exponent(g, out, a, b),
     reads_inputs=True,
     reads_output=True,
 )
@@ -103,7 +111,7 @@ exp = Primitive("exp", kernels.exp, lambda g, out, a: g * out, reads_output=True
 log = Primitive("log", np.log, lambda g, out, a: g / a, reads_inputs=True)
 log1p = Primitive("log1p", np.log1p, lambda g, out, a: g / (a + 1.0), reads_inputs=True)
 sqrt = Primitive("sqrt", np.sqrt, lambda g, out, a: g * 0.5 / out, reads_output=True)
-abs_ = Primitive("abs", np.abs, lambda g, out, a: g * a.sign(), reads_inputs=True)
+abs_ = Primitive("abs", np.abs, lambda g, out, a: g * g.apply(sign, a), reads_inputs=True)
 sin = Primitive("sin", np.sin, lambda g, out, a: g * a.cos(), reads_inputs=True)
 cos = Primitive("cos", np.cos, lambda g, out, a: -(g * a.sin()), reads_inputs=True)
 tanh_slope: Primitive = Primitive(
@@ -129,7 +137,7 @@ sigmoid = Primitive(
     lambda g, out, a: g.apply(sigmoid_slope, g, out),
     reads_output=True,
 )
-relu = Primitive("relu", _relu, lambda g, out, a: g * (out > 0), reads_output=True)
+relu = Primitive("relu", _relu, lambda g, out, a: g * ~(out <= 0), reads_output=True)
 softplus = Primitive(
     "softplus", _softplus, lambda g, out, a: g * a.sigmoid(), reads_inputs=True
 )
@@ -170,7 +178,7 @@ where: Primitive = Primitive(
 cast = Primitive("cast", _cast, lambda g, out, a, dtype: g.to(a.dtype))
 copy = Primitive("copy", np.array, lambda g, out, a: g)
 
-sign = Primitive("sign", np.sign, lambda g, out, a: g * 0.0)
+sign: Primitive = Primitive("sign", np.sign, lambda g, out, a: g * 0.0)
 floor = Primitive("floor", np.floor, lambda g, out, a: g * 0.0)
 ceil = Primitive("ceil", np.ceil, lambda g, out, a: g * 0.0)
 round_ = Primitive("round", np.round, lambda g, out, a: g * 0.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ from tinygrad_rnn.ops.elementwise import equal, where
 from tinygrad_rnn.ops.primitive import Primitive, Value
 
 Axes = tuple[int, ...]
+# Adding so many numbers one by one in float32 costs its last digit.
+_MANY = 1 << 12
 # NumPy's type stubs know no reduction over several axes.
 _reduce_add: Any = np.add.reduce
 _reduce_maximum: Any = np.maximum.reduce
@@ -20,7 +23,15 @@ _reduce_and: Any = np.logical_and.reduce
 
 
 def _sum(x: Any, axis: Axes, keepdims: bool) -> Any:
+    if x.size > _MANY and x.dtype == np.float32 and _adds_many_one_by_one(x, axis):
+        return _reduce_add(x, axis=axis, dtype=np.float64, keepdims=keepdims).astype(x.dtype)
     return _reduce_add(x, axis=axis, keepdims=keepdims)
+
+
+def _adds_many_one_by_one(x: Any, axis: Axes) -> bool:
+    # NumPy adds by halves what lies in a row.
+    in_a_row = x.flags.c_contiguous and axis == tuple(range(x.ndim - len(axis), x.ndim))
+    return not in_a_row and math.prod([x.shape[i] for i in axis]) > _MANY
 
 
 def _amax(x: Any, axis: Axes, keepdims: bool) -> Any:
@@ -35,16 +46,18 @@ def _logsumexp(x: Any, axis: Axes, keepdims: bool) -> Any:
     top = _reduce_maximum(x, axis=axis, keepdims=True, initial=-np.inf)
     # Shifting by an infinite maximum would give inf - inf.
     top = np.where(np.isfinite(top), top, x.dtype.type(0))
-    total = np.log(_reduce_add(kernels.exp(x - top), axis=axis, keepdims=True)) + top
+    total = np.log(_sum(kernels.exp(x - top), axis, keepdims=True)) + top
     return total if keepdims else total.squeeze(axis)
 
 
 def _norm(x: Any, axis: Axes, keepdims: bool) -> Any:
-    return np.sqrt(_reduce_add(x * x, axis=axis, keepdims=keepdims))
+    return np.sqrt(_sum(x * x, axis, keepdims))
 
 
 def _cumsum(x: Any, axis: int) -> Any:
-    return np.cumsum(x, axis=axis, dtype=x.dtype)
+    if x.dtype != np.float32:
+        return np.cumsum(x, axis=axis, dtype=x.dtype)
+    return np.cumsum(x, axis=axis, dtype=np.float64).astype(np.float32)
 
 
 def _any(x: Any, axis: Axes, keepdims: bool) -> Any:
@@ -76,7 +89,8 @@ def restore(g: Value, shape: tuple[int, ...], axis: Axes) -> Value:
 
 
 def _shared_among_ties(g: Value, out: Value, x: Value, axis: Axes) -> Value:
-    ties = g.apply(equal, x, restore(out, x.shape, axis)).to(x.dtype)
+    # Where there is a NaN, it is the extreme.
+    ties = (g.apply(equal, x, restore(out, x.shape, axis)) | x.isnan()).to(x.dtype)
     return restore(g, x.shape, axis) * (ties / ties.sum(axis, keepdim=True))
 
 

@@ -42,6 +42,12 @@ def size_of(name: str, value: object, least: int = 1) -> int:
     return int(value)
 
 
+def require_number(name: str, value: object) -> None:
+    """Raise ArgumentError unless `value` is a number."""
+    if not isinstance(value, int | float | np.integer | np.floating):
+        raise ArgumentError(f"{name} is {value!r}; it must be a number")
+
+
 def shares_of(fractions: Sequence[float]) -> tuple[float, float, float]:
     """Return the shares of train, validation and test parts. Raises ArgumentError."""
     try:

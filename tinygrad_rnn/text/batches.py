@@ -4,14 +4,14 @@ Arrays go in and come out; what a number means is the caller's business.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from tinygrad_rnn.errors import ArgumentError, DataError, DtypeError, ShapeError
-from tinygrad_rnn.text.arguments import size_of
+from tinygrad_rnn.text.arguments import require_number, size_of
 
 Array = npt.NDArray[Any]
 Ids = npt.NDArray[np.int64]
@@ -53,6 +53,8 @@ def pad(
         ShapeError, DtypeError: for sequences that do not go together.
         ArgumentError: for a length that is too short, or a multiple below 1.
     """
+    if not isinstance(sequences, Iterable):
+        raise DtypeError(f"pad takes a list of sequences, not {type(sequences).__name__}")
     arrays = [_array(sequence, number) for number, sequence in enumerate(sequences)]
     if not arrays:
         raise DataError("there are no sequences to pad")
@@ -64,11 +66,15 @@ def pad(
     lengths = np.array([len(array) for array in arrays], np.int64)
     steps = int(_rounded(lengths, size_of("multiple", multiple)).max())
     if length is not None:
-        if length < lengths.max():
+        steps = size_of("length", length, 0)
+        if steps < lengths.max():
             raise ArgumentError(f"length is {length}, and one sequence has {lengths.max()} steps")
-        steps = length
     shape = (steps, len(arrays), *(shapes.pop() if shapes else ()))
-    filled = np.full(shape, value, np.result_type(*(a.dtype for a in arrays if a.size), np.int8))
+    require_number("value", value)
+    dtype = np.result_type(*(a.dtype for a in arrays if a.size), np.int8)
+    if dtype.kind in "iu" and not float(value).is_integer():
+        raise ArgumentError(f"value is {value!r}, and the sequences hold integers")
+    filled = np.full(shape, value, dtype)
     for row, array in enumerate(arrays):
         if array.size:
             filled[: len(array), row] = array
@@ -114,6 +120,9 @@ class BucketedBatches:
         shuffle: bool = True,
         seed: int = 0,
     ) -> None:
+        for column in columns:
+            if not isinstance(column, Sized):
+                raise DtypeError(f"a column is a list or an array, not {type(column).__name__}")
         if not columns or _is_plain(columns[0]):
             raise ArgumentError("the first column is a list of sequences, by whose length to sort")
         self.batch_size = size_of("batch_size", batch_size)
@@ -129,6 +138,10 @@ class BucketedBatches:
         self._columns: list[list[Array] | Array] = []
         self._values: list[float] = []
         spans: list[Ids] = []
+        if not isinstance(values, Iterable):
+            raise ArgumentError(f"values is {values!r}; it must be a number for each list")
+        for value in values:
+            require_number("a number of values", value)
         given = iter(values)
         for column in columns:
             if _is_plain(column):

@@ -19,6 +19,7 @@ from tinygrad_rnn.errors import (
     VocabularyError,
 )
 from tinygrad_rnn.text.arguments import array_of, size_of
+from tinygrad_rnn.text.symbols import symbol_from_json, symbol_to_json
 
 PADDING = "<pad>"
 """Fills the steps after a sequence's end. Where it is held, its number is 0."""
@@ -77,6 +78,8 @@ class TokenVocabulary:
         size_of("min_count", min_count)
         if most is not None:
             size_of("most", most)
+        if not isinstance(sequences, Iterable):
+            raise DtypeError(f"a list of sequences is needed, not {sequences!r}")
         held = _strings(specials, "specials")
         counts: Counter[str] = Counter()
         for sequence in sequences:
@@ -140,17 +143,21 @@ class TokenVocabulary:
         return [self._tokens[number] for number in numbers]
 
     def to_json(self) -> dict[str, Any]:
-        """Return what `from_json` reads, in types that JSON has."""
-        return {"tokens": list(self._tokens)}
+        """Return what `from_json` reads, in types that JSON has.
+
+        A token is a string, or the list of its code points where it holds a surrogate.
+        """
+        return {"tokens": [symbol_to_json(token) for token in self._tokens]}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """Return the vocabulary that `to_json` described; VocabularyError says what is wrong."""
         if not isinstance(data, Mapping) or not isinstance(data.get("tokens"), list):
             raise VocabularyError('a saved vocabulary is a JSON object with a list of "tokens"')
+        held = [symbol_from_json(entry, number) for number, entry in enumerate(data["tokens"])]
         try:
-            return cls(data["tokens"])
-        except (ArgumentError, DtypeError) as error:
+            return cls(held)
+        except ArgumentError as error:
             raise VocabularyError(f"the saved vocabulary cannot be used: {error}") from None
 
     def __len__(self) -> int:

@@ -19,6 +19,7 @@ from tinygrad_rnn.errors import (
     VocabularyError,
 )
 from tinygrad_rnn.text.arguments import array_of, size_of
+from tinygrad_rnn.text.symbols import CODE_POINTS, shorten, symbol_from_json, symbol_to_json
 from tinygrad_rnn.text.words import JOIN, join_words, split_chunks
 
 LEVELS = ("char", "byte", "word")
@@ -32,8 +33,6 @@ UNKNOWN_CHARACTER = "\ufffd"
 
 Ids = npt.NDArray[np.int64]
 
-_SURROGATES = range(0xD800, 0xE000)
-_CODE_POINTS = range(0x110000)
 _BYTE_SYMBOLS = tuple(chr(i) if i < 128 else f"<0x{i:02X}>" for i in range(256))
 
 
@@ -199,7 +198,7 @@ class Vocabulary:
         """
         if self._level == "byte":
             return {"level": "byte"}
-        return {"level": self._level, "symbols": [_symbol_to_json(s) for s in self._symbols]}
+        return {"level": self._level, "symbols": [symbol_to_json(s) for s in self._symbols]}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
@@ -207,14 +206,14 @@ class Vocabulary:
         if not isinstance(data, Mapping) or "level" not in data:
             raise VocabularyError(
                 'a saved vocabulary is a JSON object with "level" and "symbols"; '
-                f"this is {type(data).__name__} {_shorten(data)}"
+                f"this is {type(data).__name__} {shorten(data)}"
             )
         symbols = data.get("symbols", [])
         if not isinstance(symbols, list):
             raise VocabularyError(
                 f'the "symbols" of a saved vocabulary are a list, not {type(symbols).__name__}'
             )
-        held = [_symbol_from_json(entry, number) for number, entry in enumerate(symbols)]
+        held = [symbol_from_json(entry, number) for number, entry in enumerate(symbols)]
         try:
             return cls(held, data["level"])
         except ArgumentError as error:
@@ -335,7 +334,7 @@ class _Place(NamedTuple):
 
 def _require_iterable(value: Iterable[Any], name: str) -> Iterable[Any]:
     if not isinstance(value, Iterable):
-        raise DtypeError(f"{name} are strings, not {_shorten(value)}")
+        raise DtypeError(f"{name} are strings, not {shorten(value)}")
     return value
 
 
@@ -364,7 +363,7 @@ def _check_symbols(symbols: tuple[str, ...], level: str) -> None:
 
 
 def _frequent_characters(chunks: Iterable[str], min_count: int) -> set[str]:
-    counts = np.zeros(len(_CODE_POINTS), dtype=np.int64)
+    counts = np.zeros(len(CODE_POINTS), dtype=np.int64)
     for chunk in chunks:
         found = np.bincount(_code_points_of(_require_text(chunk, "char")))
         counts[: found.size] += found
@@ -422,26 +421,3 @@ def _describe(symbol: object) -> str:
     if isinstance(symbol, str) and len(symbol) == 1:
         return f"{symbol!r} (U+{ord(symbol):04X})"
     return repr(symbol)
-
-
-def _shorten(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _symbol_to_json(symbol: str) -> str | list[int]:
-    code_points = [ord(character) for character in symbol]
-    if any(code_point in _SURROGATES for code_point in code_points):
-        return code_points
-    return symbol
-
-
-def _symbol_from_json(entry: object, number: int) -> str:
-    if isinstance(entry, str):
-        return entry
-    if isinstance(entry, list) and all(type(c) is int and c in _CODE_POINTS for c in entry):
-        return "".join(map(chr, entry))
-    raise VocabularyError(
-        f"symbol {number} of a saved vocabulary is {_shorten(entry)}; it must be a string or a "
-        "list of code points"
-    )

@@ -17,6 +17,8 @@ gives the text back exactly. This module knows nothing of vocabularies.
 import re
 from collections.abc import Iterable, Iterator
 
+from tinygrad_rnn.errors import DtypeError
+
 JOIN = "<join>"
 """Stands between two tokens that the spacing rule would have set apart."""
 
@@ -33,6 +35,8 @@ def split_words(text: str, before: str = "") -> Iterator[tuple[str, int]]:
     `before` is the last word or mark in front of `text`, where `text` continues another.
     `<join>` written in a text is no marker: it is the tokens `<`, `join` and `>`.
     """
+    if not isinstance(text, str):
+        raise DtypeError(f"a text is split that is a str, not {type(text).__name__}")
     gap = ""
     gap_start = 0
     for match in _PIECE.finditer(text):

@@ -100,10 +100,16 @@ def fit(
         RecordingError: with `jit`, for a loss that reads a number back.
     """
     _check(model, optimizer, loss_of_batch, validate, epochs, patience, mode, clip)
+    if not callable(batches) and not isinstance(batches, Iterable):
+        raise DtypeError(f"batches are an iterable or a function of the epoch, not {batches!r}")
+    if schedule is not None and not hasattr(schedule, "step"):
+        raise DtypeError(f"schedule is a learning-rate schedule or None, not {schedule!r}")
     run = Run(model, optimizer, schedule, folder, resume)
 
     def update(*batch: Tensor) -> Tensor:
         loss = loss_of_batch(*batch)
+        if not isinstance(loss, Tensor):
+            raise DtypeError(f"loss_of_batch returned {loss!r}; it must return a tensor")
         optimizer.zero_grad()
         loss.backward()
         if clip is not None:

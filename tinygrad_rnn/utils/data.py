@@ -74,6 +74,10 @@ def random_split(
     Raises:
         ArgumentError: if they do not add up to the data set.
     """
+    if not hasattr(dataset, "__len__"):
+        raise DtypeError(f"a data set with a length is split, not {type(dataset).__name__}")
+    if not isinstance(lengths, Iterable) or not all(isinstance(n, (int, float)) for n in lengths):
+        raise ArgumentError(f"lengths are sizes or fractions, such as [0.9, 0.1], not {lengths!r}")
     count = len(dataset)
     sizes = list(lengths)
     if math.isclose(sum(sizes), 1.0) and any(isinstance(n, float) for n in sizes):
@@ -162,6 +166,13 @@ class DataLoader:
             raise UnsupportedError(
                 f"DataLoader needs a data set with a length, not {type(dataset).__name__}; write "
                 "`for batch in ...` over an endless one yourself"
+            )
+        for name, given in (("sampler", sampler), ("batch_sampler", batch_sampler)):
+            if given is not None and not isinstance(given, Iterable):
+                raise ArgumentError(f"{name} goes over indices; {given!r} does not")
+        if collate_fn is not None and not callable(collate_fn):
+            raise ArgumentError(
+                f"collate_fn is a function of a list of examples, not {collate_fn!r}"
             )
         if sampler is not None and shuffle:
             raise ArgumentError("shuffle and sampler both say the order; give one of them")

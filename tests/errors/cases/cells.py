@@ -113,6 +113,10 @@ CELLS = [
         ArgumentError,
         ("Own", "gate_names"),
     ),
+    Mistake(
+        "LSTMCell", "a list as x", lambda: nn.LSTMCell(2, 3)([[1.0, 2.0]]), DtypeError, ("list",)
+    ),
+    Mistake("GRUCell", "no x", lambda: nn.GRUCell(2, 3)(None), DtypeError, ("GRUCell", "NoneType")),
 ]
 
 INIT = [
@@ -221,8 +225,58 @@ INIT = [
         UnsupportedError,
         ("init.xavier_uniform_",),
     ),
+    Mistake("init.dirac_", "not here", lambda: init.dirac_, UnsupportedError, ("no convolutions",)),
     Mistake(
-        "init.dirac_", "not here", lambda: init.dirac_, UnsupportedError, ("no convolutions",)
+        "init.uniform_",
+        "an end below the beginning",
+        lambda: init.uniform_(tg.zeros(2), 2, 1),
+        ArgumentError,
+        ("2", "1"),
+    ),
+    Mistake(
+        "init.uniform_", "text", lambda: init.uniform_(tg.zeros(2), "a"), ArgumentError, ("'a'",)
+    ),
+    Mistake(
+        "init.normal_",
+        "a deviation below 0",
+        lambda: init.normal_(tg.zeros(2), 0, -1),
+        ArgumentError,
+        ("std", "-1"),
+    ),
+    Mistake(
+        "init.normal_",
+        "integers",
+        lambda: init.normal_(tg.zeros(2, dtype=tg.int64)),
+        DtypeError,
+        ("int64", ".float()"),
+    ),
+    Mistake(
+        "init.normal_",
+        "a generator that is none",
+        lambda: init.normal_(tg.zeros(2), generator=3),
+        ArgumentError,
+        ("Generator", "3"),
+    ),
+    Mistake(
+        "init.orthogonal_",
+        "text as gain",
+        lambda: init.orthogonal_(tg.zeros(2, 2), "a"),
+        ArgumentError,
+        ("gain", "'a'"),
+    ),
+    Mistake(
+        "init.calculate_gain",
+        "text as slope",
+        lambda: init.calculate_gain("leaky_relu", "a"),
+        ArgumentError,
+        ("param", "'a'"),
+    ),
+    Mistake(
+        "init.sparse_",
+        "a deviation below 0",
+        lambda: init.sparse_(tg.zeros(2, 2), 0.5, -1.0),
+        ArgumentError,
+        ("std", "-1"),
     ),
 ]
 

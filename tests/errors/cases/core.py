@@ -12,6 +12,7 @@ import numpy as np
 import tinygrad_rnn as tg
 from tests.errors.cases.mistake import FOLDER, Mistake
 from tinygrad_rnn import kernels, lm, nn, optim
+from tinygrad_rnn.autograd.functional import hessian
 from tinygrad_rnn.checkpoints import (
     load_checkpoint,
     load_weights,
@@ -360,6 +361,39 @@ CREATION = [
         ("foo",),
     ),
     Mistake("set_num_threads", "no threads", lambda: tg.set_num_threads(0), ArgumentError, ("0",)),
+    Mistake(
+        "zeros", "too many numbers", lambda: tg.zeros(2**62), ArgumentError, (str(2**62), "memory")
+    ),
+    Mistake(
+        "randn", "too many numbers", lambda: tg.randn(2**40, 2**40), ArgumentError, ("memory",)
+    ),
+    Mistake("arange", "NaN", lambda: tg.arange(float("nan")), ArgumentError, ("nan",)),
+    Mistake("arange", "no end", lambda: tg.arange(float("inf")), ArgumentError, ("inf",)),
+    Mistake("arange", "too many numbers", lambda: tg.arange(2**62), ArgumentError, ("memory",)),
+    Mistake(
+        "arange", "steps away from the end", lambda: tg.arange(5, 3), ArgumentError, ("5", "3")
+    ),
+    Mistake(
+        "arange",
+        "integers that require a gradient",
+        lambda: tg.arange(3, requires_grad=True),
+        DtypeError,
+        ("int64", ".float()"),
+    ),
+    Mistake(
+        "linspace",
+        "a shape as the number of steps",
+        lambda: tg.linspace(0, 1, (3, 4)),
+        ArgumentError,
+        ("steps", "(3, 4)"),
+    ),
+    Mistake("linspace", "text", lambda: tg.linspace("a", 1, 3), ArgumentError, ("'a'",)),
+    Mistake("randperm", "a shape", lambda: tg.randperm((3, 4)), ArgumentError, ("(3, 4)",)),
+    Mistake(
+        "rand", "a generator that is none", lambda: tg.rand(2, generator=3), ArgumentError, ("3",)
+    ),
+    Mistake("tril", "a number", lambda: tg.tril(3), DtypeError, ("int",)),
+    Mistake("triu", "half a diagonal", lambda: tg.triu(m(), 0.5), ArgumentError, ("0.5",)),
 ]
 
 ARITHMETIC = [
@@ -691,6 +725,13 @@ GRAPH = [
     ),
     Mistake(
         "backward",
+        "no inputs",
+        lambda: leaf().sum().backward(inputs=[]),
+        ArgumentError,
+        ("leave them out",),
+    ),
+    Mistake(
+        "backward",
         "several elements and no gradient",
         lambda: (leaf() * 1.0).backward(),
         ShapeError,
@@ -913,6 +954,46 @@ GRAPH = [
         GradcheckError,
         ("input 0", "element [0]"),
     ),
+    Mistake("grad", "no inputs", lambda: tg.grad(leaf().sum(), []), ArgumentError, ("input",)),
+    Mistake(
+        "grad",
+        "a number as gradient of the output",
+        lambda: tg.grad(leaf(), leaf(), 3),
+        DtypeError,
+        ("grad", "int"),
+    ),
+    Mistake("jacobian", "no function", lambda: tg.jacobian(3, leaf()), ArgumentError, ("3",)),
+    Mistake("jacobian", "a number as input", lambda: tg.jacobian(tg.exp, 3), DtypeError, ("int",)),
+    Mistake("hvp", "a number as v", lambda: tg.hvp(tg.sum, leaf(), 3), DtypeError, ("int",)),
+    Mistake(
+        "hvp", "a list of numbers as v", lambda: tg.hvp(tg.sum, leaf(), [3]), DtypeError, ("v",)
+    ),
+    Mistake(
+        "autograd.functional.hessian",
+        "a number as input",
+        lambda: hessian(tg.sum, 3),
+        DtypeError,
+        ("int",),
+    ),
+    Mistake("checkpoint", "no function", lambda: tg.checkpoint(3, leaf()), ArgumentError, ("3",)),
+    Mistake("gradcheck", "no function", lambda: tg.gradcheck(3, leaf()), ArgumentError, ("3",)),
+    Mistake(
+        "gradcheck", "a number as input", lambda: tg.gradcheck(tg.exp, 3), DtypeError, ("int",)
+    ),
+    Mistake(
+        "gradcheck",
+        "a function that returns numbers",
+        lambda: tg.gradcheck(lambda x: [3], leaf().double().detach().requires_grad_()),
+        DtypeError,
+        ("int",),
+    ),
+    Mistake(
+        "gradcheck",
+        "a step of 0",
+        lambda: tg.gradcheck(tg.exp, leaf(), eps=0.0),
+        ArgumentError,
+        ("eps", "0.0"),
+    ),
 ]
 
 LAYERS = [
@@ -1088,6 +1169,44 @@ LAYERS = [
         lambda: nn.utils.clip_grad_value_([parameter()], -1.0),
         ArgumentError,
         ("-1",),
+    ),
+    Mistake(
+        "clip_grad_norm_",
+        "a list of numbers",
+        lambda: nn.utils.clip_grad_norm_([3], 1.0),
+        ArgumentError,
+        ("int", "model.parameters()"),
+    ),
+    Mistake(
+        "clip_grad_norm_",
+        "text as bound",
+        lambda: nn.utils.clip_grad_norm_([parameter()], "a"),
+        ArgumentError,
+        ("max_norm", "'a'"),
+    ),
+    Mistake(
+        "clip_grad_value_",
+        "text as bound",
+        lambda: nn.utils.clip_grad_value_([parameter()], "a"),
+        ArgumentError,
+        ("clip_value", "'a'"),
+    ),
+    Mistake(
+        "get_total_norm", "a number", lambda: nn.utils.get_total_norm(3), ArgumentError, ("int",)
+    ),
+    Mistake(
+        "parameters_to_vector",
+        "a number",
+        lambda: nn.utils.parameters_to_vector(3),
+        ArgumentError,
+        ("int", "model.parameters()"),
+    ),
+    Mistake(
+        "vector_to_parameters",
+        "a list as vector",
+        lambda: nn.utils.vector_to_parameters([1.0, 2.0], [parameter()]),
+        DtypeError,
+        ("list",),
     ),
 ]
 
@@ -2126,6 +2245,20 @@ LANGUAGE_MODELS = [
         ArgumentError,
         ("5", "pathlib.Path"),
     ),
+    Mistake(
+        "lm.Trainer().run",
+        "a time before the start",
+        lambda: trainer().run(-1),
+        ArgumentError,
+        ("-1",),
+    ),
+    Mistake(
+        "lm.Trainer().run",
+        "NaN as time",
+        lambda: trainer().run(float("nan")),
+        ArgumentError,
+        ("seconds", "nan"),
+    ),
 ]
 
 FILES = [
@@ -2284,8 +2417,16 @@ FILES = [
         ArgumentError,
         ("True",),
     ),
+    Mistake(
+        "load_checkpoint",
+        "a version below the first",
+        lambda: in_a_folder(
+            lambda: reread(lambda content: content.replace(b"checkpoint 1", b"checkpoint 0"))
+        ),
+        CheckpointError,
+        ("run is damaged", "version 0"),
+    ),
 ]
-
 
 
 def kept_in_a_list() -> Any:

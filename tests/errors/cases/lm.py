@@ -268,6 +268,17 @@ LOOP = [
         ArgumentError,
         ("path", "5"),
     ),
+    Mistake("fit", "a number as batches", lambda: fitted(batches=3), DtypeError, ("batches", "3")),
+    Mistake(
+        "fit", "a number as schedule", lambda: fitted(schedule=3), DtypeError, ("schedule", "3")
+    ),
+    Mistake(
+        "fit",
+        "a loss that is no tensor",
+        lambda: fitted(loss_of_batch=lambda x: 3.0),
+        DtypeError,
+        ("3.0",),
+    ),
 ]
 
 TABLE = {"N-gram and fixed-window models": MODELS, "Search": SEARCH, "Training loop": LOOP}

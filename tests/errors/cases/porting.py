@@ -425,6 +425,34 @@ DATA = [
         ShapeError,
         ("different number",),
     ),
+    Mistake(
+        "DataLoader(sampler=3)",
+        "a number as sampler",
+        lambda: DataLoader(rows(), sampler=3),  # type: ignore[arg-type]
+        ArgumentError,
+        ("sampler", "3"),
+    ),
+    Mistake(
+        "DataLoader(collate_fn=3)",
+        "no function",
+        lambda: DataLoader(rows(), collate_fn=3),  # type: ignore[arg-type]
+        ArgumentError,
+        ("collate_fn", "3"),
+    ),
+    Mistake(
+        "random_split(5, ...)",
+        "a number as data set",
+        lambda: random_split(5, [1]),
+        DtypeError,
+        ("int",),
+    ),
+    Mistake(
+        "random_split(data, 3)",
+        "a number of parts",
+        lambda: random_split(rows(), 3),  # type: ignore[arg-type]
+        ArgumentError,
+        ("[0.9, 0.1]", "3"),
+    ),
 ]
 
 SAVING = [

@@ -172,6 +172,17 @@ WIRING = [
         DtypeError,
         ("GRU takes a Tensor", "list"),
     ),
+    Mistake(
+        "nn.LSTM", "text as a size", lambda: nn.LSTM("a", 5), ArgumentError, ("input_size", "'a'")
+    ),
+    Mistake(
+        "nn.Recurrent",
+        "a class of cells that needs more than a size",
+        lambda: nn.Recurrent(nn.LSTMCell, 2),
+        ArgumentError,
+        ("hidden_size", "lambda size: LSTMCell(size, ...)"),
+    ),
+    Mistake("nn.Recurrent", "a number as cells", lambda: nn.Recurrent(3, 2), ArgumentError, ("3",)),
 ]
 
 PACKING = [
@@ -227,9 +238,7 @@ PACKING = [
     Mistake(
         "pad_packed_sequence(total_length=)",
         "less than the longest",
-        lambda: rnn.pad_packed_sequence(
-            rnn.pack_padded_sequence(x(), [4, 2, 1]), total_length=3
-        ),
+        lambda: rnn.pad_packed_sequence(rnn.pack_padded_sequence(x(), [4, 2, 1]), total_length=3),
         ArgumentError,
         ("3", "4"),
     ),
@@ -302,6 +311,21 @@ PACKING = [
         lambda: nn.utils.vector_to_parameters(tg.ones(3), gru().parameters()),
         ShapeError,
         ("63", "(3,)"),
+    ),
+    Mistake("pad_sequence", "a number", lambda: rnn.pad_sequence(3), DtypeError, ("int",)),
+    Mistake(
+        "pack_padded_sequence",
+        "lengths in rows that differ",
+        lambda: rnn.pack_padded_sequence(x(), [[1], [1, 2]]),
+        DtypeError,
+        ("lengths",),
+    ),
+    Mistake(
+        "pad_packed_sequence",
+        "text as length",
+        lambda: rnn.pad_packed_sequence(rnn.pack_sequence([x()]), total_length="a"),
+        ArgumentError,
+        ("total_length", "'a'"),
     ),
 ]
 

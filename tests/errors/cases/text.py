@@ -177,6 +177,37 @@ BATCHES = [
         ShapeError,
         ("[2, 1]",),
     ),
+    Mistake("text.pad", "a number", lambda: pad(5), DtypeError, ("int",)),
+    Mistake(
+        "text.pad", "text as padding", lambda: pad([[1]], "a"), ArgumentError, ("value", "'a'")
+    ),
+    Mistake(
+        "text.pad", "NaN among integers", lambda: pad([[1]], float("nan")), ArgumentError, ("nan",)
+    ),
+    Mistake(
+        "text.pad",
+        "text as length",
+        lambda: pad([[1]], length="a"),
+        ArgumentError,
+        ("length", "'a'"),
+    ),
+    Mistake(
+        "text.BucketedBatches", "a number", lambda: BucketedBatches(5, 2), DtypeError, ("int",)
+    ),
+    Mistake(
+        "text.BucketedBatches",
+        "one number as padding of all",
+        lambda: BucketedBatches([[1]], values=-1),
+        ArgumentError,
+        ("values", "-1"),
+    ),
+    Mistake(
+        "text.TokenVocabulary.from_sequences",
+        "a number",
+        lambda: TokenVocabulary.from_sequences(3),
+        DtypeError,
+        ("3",),
+    ),
 ]
 
 TABLE = {"Files of tables and sentences": FILES, "Tokens and batches": BATCHES}

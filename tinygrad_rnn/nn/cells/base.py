@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_rnn.arguments import Shape, positive
 from tinygrad_rnn.creation import empty, zeros
 from tinygrad_rnn.devices import require_cpu
-from tinygrad_rnn.errors import ArgumentError, ShapeError
+from tinygrad_rnn.errors import ArgumentError, DtypeError, ShapeError
 from tinygrad_rnn.nn import functional, init
 from tinygrad_rnn.nn.module import Module, Parameter
 from tinygrad_rnn.nn.state import State, map_state, state_tensors
@@ -112,6 +112,9 @@ class GatedCell(Module):
         `hx` is PyTorch's name of the state.
         """
         state = hx if state is None else state
+        if not isinstance(x, Tensor):
+            name = type(self).__name__
+            raise DtypeError(f"{name} takes a tensor, not {type(x).__name__}; see tensor()")
         if x.ndim not in (1, 2) or x.shape[-1] != self.input_size:
             raise ShapeError(
                 f"{type(self).__name__} takes x (batch, {self.input_size}) or "

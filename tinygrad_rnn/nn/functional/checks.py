@@ -6,6 +6,8 @@ import functools
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
+import numpy as np
+
 from tinygrad_rnn.errors import ArgumentError, DtypeError, ShapeError
 from tinygrad_rnn.tensor import Tensor
 
@@ -42,7 +44,11 @@ def equal_shapes(name: str, x: Any, target: Any) -> None:
 
 
 def number(name: str, value: Any) -> float:
-    """Return a Python number, or raise ArgumentError."""
+    """Return a Python number, also that of NumPy or of a tensor with one. Raises ArgumentError."""
+    if isinstance(value, (np.integer, np.floating)) or (
+        isinstance(value, Tensor) and value.numel() == 1
+    ):
+        value = value.item()
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ArgumentError(f"{name} is a number, not {value!r}")
     return value

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
 
 from tinygrad_rnn import ops
 from tinygrad_rnn.arguments import probability, shape_of
@@ -25,8 +28,9 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     Raises:
         ShapeError, DtypeError: if shapes or types are others than these.
     """
-    if not isinstance(input, Tensor):
-        raise DtypeError(f"linear takes a tensor, not {type(input).__name__}; see tensor()")
+    for x in (input, weight) if bias is None else (input, weight, bias):
+        if not isinstance(x, Tensor):
+            raise DtypeError(f"linear takes tensors, not {type(x).__name__}; see tensor()")
     if input.ndim == 0 or weight.ndim != 2 or input.shape[-1] != weight.shape[1]:
         raise ShapeError(
             f"linear takes x (..., in) and weight (out, in), not {input.shape} and {weight.shape}"
@@ -65,15 +69,15 @@ def embedding(
         UnsupportedError: for what is not supported.
     """
     refuse_options(max_norm, scale_grad_by_freq, sparse)
-    if not isinstance(input, Tensor):
-        raise DtypeError(f"embedding takes a tensor of indices, not {type(input).__name__}")
+    for x, name in ((input, "indices"), (weight, "rows")):
+        if not isinstance(x, Tensor):
+            raise DtypeError(f"embedding takes a tensor of {name}, not {type(x).__name__}")
     if input.dtype.kind not in "iu":
         raise DtypeError(f"embedding takes integer indices, not {input.dtype}; see .long()")
     if weight.ndim != 2:
         raise ShapeError(f"embedding takes a table (V, D), not {weight.shape}")
     rows = weight.shape[0]
-    if padding_idx is not None and not -rows <= padding_idx < rows:
-        raise ArgumentError(f"padding_idx {padding_idx} is none of {rows} rows")
+    require_row(padding_idx, rows)
     index = apply(
         ops.require_range,
         input,
@@ -87,6 +91,14 @@ def embedding(
         return looked_up
     padded = (index == padding_idx % rows).unsqueeze(-1)
     return where(padded, looked_up.detach(), looked_up)
+
+
+def require_row(padding_idx: int | None, rows: int) -> None:
+    """Raise ArgumentError unless this is None or the number of a row, counted from either end."""
+    if padding_idx is None:
+        return
+    if not isinstance(padding_idx, (int, np.integer)) or not -rows <= padding_idx < rows:
+        raise ArgumentError(f"padding_idx {padding_idx!r} is none of {rows} rows")
 
 
 def refuse_options(max_norm: float | None, scale_grad_by_freq: bool, sparse: bool) -> None:
@@ -154,7 +166,7 @@ def layer_norm(
     Raises:
         ShapeError, DtypeError: if shapes or types are others than these.
     """
-    floating("layer_norm", input)
+    floating("layer_norm", *(x for x in (input, weight, bias) if x is not None))
     shape = shape_of((normalized_shape,))
     if not shape or input.shape[-len(shape) :] != shape:
         raise ShapeError(
@@ -194,7 +206,7 @@ def pad(
     if not isinstance(input, Tensor):
         raise DtypeError(f"pad takes a tensor, not {type(input).__name__}; see tensor()")
     several = isinstance(pad, (tuple, list))
-    if not several or len(pad) % 2 or len(pad) > 2 * input.ndim or any(n < 0 for n in pad):
+    if not several or len(pad) % 2 or len(pad) > 2 * input.ndim or not all(map(_is_width, pad)):
         raise ArgumentError(
             f"pad takes pairs of non-negative widths for at most {input.ndim} axes, not {pad}"
         )
@@ -202,3 +214,7 @@ def pad(
     pairs = [(pad[i], pad[i + 1]) for i in range(0, len(pad), 2)]
     untouched = [(0, 0)] * (input.ndim - len(pairs))
     return apply(ops.pad, input, widths=(*untouched, *reversed(pairs)), value=fill)
+
+
+def _is_width(n: Any) -> bool:
+    return isinstance(n, (int, np.integer)) and bool(n >= 0)

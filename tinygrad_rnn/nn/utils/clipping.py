@@ -9,6 +9,8 @@ from tinygrad_rnn.context import no_grad
 from tinygrad_rnn.creation import zeros
 from tinygrad_rnn.errors import ArgumentError, NumericalError
 from tinygrad_rnn.functions import stack
+from tinygrad_rnn.nn.functional.checks import number
+from tinygrad_rnn.nn.utils.vectors import tensors_of
 from tinygrad_rnn.tensor import Tensor
 
 
@@ -20,7 +22,7 @@ def get_total_norm(
     Raises:
         NumericalError: if it is NaN or infinite and `error_if_nonfinite` is set.
     """
-    several = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    several = tensors_of(tensors, "get_total_norm")
     if not several:
         return zeros(())
     total = stack([x.norm(norm_type) for x in several]).norm(norm_type)
@@ -49,12 +51,13 @@ def clip_grad_norm_(
     Raises:
         NumericalError: if it is NaN or infinite and `error_if_nonfinite` is set.
     """
-    if not max_norm > 0:
-        raise ArgumentError(f"max_norm is above 0, not {max_norm}")
-    gradients = _gradients(parameters)
+    most = number("max_norm", max_norm)
+    if not most > 0:
+        raise ArgumentError(f"max_norm is above 0, not {most}")
+    gradients = _gradients(parameters, "clip_grad_norm_")
     with no_grad():
         total = get_total_norm(gradients, norm_type, error_if_nonfinite)
-        factor = (max_norm / (total + 1e-6)).clamp(max=1.0)
+        factor = (most / (total + 1e-6)).clamp(max=1.0)
         for g in gradients:
             g.assign(g * factor)
     return total
@@ -62,18 +65,13 @@ def clip_grad_norm_(
 
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
     """Limit every element of the gradients to [-clip_value, clip_value]."""
-    if not clip_value >= 0:
-        raise ArgumentError(f"clip_value is 0 or more, not {clip_value}")
+    most = number("clip_value", clip_value)
+    if not most >= 0:
+        raise ArgumentError(f"clip_value is 0 or more, not {most}")
     with no_grad():
-        for g in _gradients(parameters):
-            g.assign(g.clamp(-clip_value, clip_value))
+        for g in _gradients(parameters, "clip_grad_value_"):
+            g.assign(g.clamp(-most, most))
 
 
-def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
-    several = [parameters] if isinstance(parameters, Tensor) else parameters
-    if not isinstance(several, Iterable):
-        raise ArgumentError(
-            f"gradients of parameters are clipped; pass model.parameters(), not "
-            f"{type(parameters).__name__}"
-        )
-    return [p.grad for p in several if p.grad is not None]
+def _gradients(parameters: Tensor | Iterable[Tensor], name: str) -> list[Tensor]:
+    return [p.grad for p in tensors_of(parameters, name) if p.grad is not None]

@@ -6,13 +6,13 @@ are here for programs that are written with them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinygrad_rnn.arguments import Array
+from tinygrad_rnn.arguments import Array, positive
 from tinygrad_rnn.compatibility import missing
 from tinygrad_rnn.creation import full, tensor
 from tinygrad_rnn.dtypes import int64
@@ -157,7 +157,7 @@ def pad_packed_sequence(
         name = type(sequence).__name__
         raise DtypeError(f"pad_packed_sequence takes a PackedSequence, not {name}")
     sizes, lengths = sequence._sizes, sequence.lengths
-    steps = len(sizes) if total_length is None else total_length
+    steps = len(sizes) if total_length is None else positive(total_length, "total_length")
     if steps < len(sizes):
         raise ArgumentError(f"total_length {total_length} is below the longest, {len(sizes)}")
     batch = len(lengths)
@@ -235,6 +235,8 @@ def _whole_numbers(values: Any, name: str) -> tuple[int, ...]:
             f"{error}. The shape of a packed sequence depends on {name}: pass a tuple of integers, "
             "or leave the packing out and call the layer with lengths="
         ) from None
+    except ValueError:
+        raise DtypeError(f"{name} is a list of integers, not {values!r}") from None
     if numbers.ndim != 1 or (numbers.size and numbers.dtype.kind not in "iu"):
         raise DtypeError(
             f"{name} is a list of integers or an integer vector, not {numbers.dtype} of shape "
@@ -252,6 +254,8 @@ def _time_major(x: Tensor, batch_first: bool) -> Tensor:
 
 
 def _sequences(sequences: Sequence[Tensor]) -> list[Tensor]:
+    if not isinstance(sequences, Iterable):
+        raise DtypeError(f"a list of sequences is needed, not {type(sequences).__name__}")
     several = list(sequences)
     if not several:
         raise ArgumentError("there are no sequences to pad or pack")

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
@@ -11,6 +12,7 @@ from tests.jit.tools import Counted, assert_agree, copies, gradients, normal
 from tinygrad_rnn import nn, optim
 from tinygrad_rnn.errors import RecordingError
 from tinygrad_rnn.jit import jit
+from tinygrad_rnn.nn import functional
 
 
 class Model(nn.Module):
@@ -341,20 +343,34 @@ def test_modules_of_a_list_that_is_never_called(kind: Any) -> None:
     assert_agree(step(x), x * 2.0)
 
 
-def test_a_setting_that_the_step_changes_itself() -> None:
-    """A count kept in Python stands still in replays, without a word."""
+def test_what_the_step_changes_itself() -> None:
+    """A count, or train() at its beginning, makes every call record anew."""
 
     class Counting(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.calls = 0
+            self.drop = nn.Dropout(0.5)
 
         def forward(self, x: tg.Tensor) -> tg.Tensor:
             self.calls += 1
-            return x * self.calls
+            return self.drop(x)
 
-    with pytest.raises(RecordingError, match="'calls' of Counting"):
-        jit(Counting())(normal(2))
+    model, runs = Counting(), 0
+
+    def body(x: tg.Tensor) -> tg.Tensor:
+        nonlocal runs
+        runs += 1
+        model.train()
+        return model(x)
+
+    step = jit(body)
+    for _ in range(4):
+        step(normal(100))
+        model.eval()
+    # The first time train() changed nothing.
+    assert runs == 2
+    assert (step(normal(100)) == 0.0).any()
 
 
 def test_leaves_that_the_step_makes_for_itself() -> None:
@@ -392,3 +408,126 @@ def test_tensors_that_share_memory_and_have_gradients() -> None:
     a.grad = b.grad = tg.zeros(1, dtype=tg.float64)
     with pytest.raises(RecordingError, match="also a gradient of another"):
         jit(lambda x: (a * x + b * x).sum().backward())(normal(1))
+
+
+clip = 1.0
+config = SimpleNamespace(clip=1.0, deeper=SimpleNamespace(clip=1.0))
+numbers = [1.0, 2.0]
+scale = np.float64(1.0)
+pair = (1.0, 2.0)
+first = nn.Linear(1, 1)
+step = "a name that is only an attribute inside"
+
+
+class Settings:
+    clip = 1.0
+
+
+class Owner:
+    clip = 1.0
+
+    def __init__(self) -> None:
+        self.config = SimpleNamespace(clip=1.0)
+        self.step = 0
+
+    def own(self, x: tg.Tensor) -> tg.Tensor:
+        return x * self.clip * self.config.clip
+
+
+@pytest.mark.parametrize(
+    ("body", "change"),
+    [
+        (lambda x: x * clip, lambda: ("clip", 3.0)),
+        (lambda x: x * scale, lambda: ("scale", np.float64(3.0))),
+        (lambda x: x * pair[1], lambda: ("pair", (1.0, 3.0))),
+        (lambda x: x * numbers[1], lambda: numbers.__setitem__(1, 5.0)),
+        (lambda x: x * config.clip, lambda: setattr(config, "clip", 3.0)),
+        (lambda x: x * config.deeper.clip, lambda: setattr(config.deeper, "clip", 3.0)),
+        (lambda x: x * Settings.clip, lambda: setattr(Settings, "clip", 3.0)),
+        (lambda x: sum(x * clip for _ in range(2)), lambda: ("clip", 5.0)),
+        (lambda x: first(x.reshape(-1, 1).float()), lambda: ("first", nn.Linear(1, 1))),
+        (tg.no_grad()(lambda x: x * clip), lambda: ("clip", 7.0)),
+    ],
+)
+def test_what_a_name_stands_for_is_changed(body: Any, change: Any) -> None:
+    """A number, setting or module under a name that the function mentions is baked in."""
+    step, x = jit(body), normal(3)
+    step(x)
+    new = change()
+    if new is not None:
+        globals()[new[0]] = new[1]
+    assert_agree(step(x), copies(body(x)), 1e-6)
+
+
+def test_attributes_along_a_path() -> None:
+    """An attribute of self, of its class or of what it holds is baked in."""
+    owner, x = Owner(), normal(3)
+    step = jit(owner.own)
+    for change in (
+        lambda: None,
+        lambda: setattr(owner.config, "clip", 3.0),
+        lambda: setattr(owner, "config", SimpleNamespace(clip=5.0)),
+        lambda: setattr(Owner, "clip", 7.0),
+        lambda: setattr(owner, "clip", 11.0),
+    ):
+        change()
+        assert_agree(step(x), owner.own(x))
+
+
+def test_usual_loops_are_recorded_once() -> None:
+    """Names that occur only as attributes, counters or data make every call record anew."""
+    model, losses = nn.Linear(2, 1), []
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    owner = Owner()
+    data = list(range(1000))
+
+    def body(x: tg.Tensor) -> tg.Tensor:
+        optimizer.zero_grad()
+        loss = model(x).square().mean() * len(data)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    train = jit(body)
+    globals()["step"] = 0
+    for number in range(6):
+        globals()["step"] = owner.step = number
+        data.append(number)
+        data.pop(0)
+        losses.append(train(tg.ones(3, 2)).item())
+    assert len(train.recordings) == 1
+
+
+def test_modes_of_a_module_that_is_used_by_another_method() -> None:
+    """eval() is not seen where a module is never called."""
+
+    class Encoder(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.drop = nn.Dropout(0.5)
+            self.scale = 1.0
+
+        def encode(self, x: tg.Tensor) -> tg.Tensor:
+            return functional.dropout(x, 0.5, self.training) * self.scale
+
+    encoder, x = Encoder(), normal(3)
+    step = jit(lambda x: encoder.encode(x))
+    step(x)
+    encoder.eval()
+    assert_agree(step(x), x)
+    encoder.scale = 2.0
+    assert_agree(step(x), x * 2.0)
+
+
+def test_a_name_that_is_gone() -> None:
+    """A closure's variable that was deleted ends in an error about cells."""
+    factor = 2.0
+
+    def body(x: tg.Tensor) -> tg.Tensor:
+        return x * factor  # noqa: F821 - until it is deleted
+
+    step = jit(body)
+    step(normal(2))
+    del factor
+    with pytest.raises(NameError):
+        step(normal(2))

@@ -200,6 +200,58 @@ def test_a_part_is_assigned_after_the_whole() -> None:
     assert_agree(found[1], found[0])
 
 
+A, B, C = (normal(4, 4, seed=seed).requires_grad_() for seed in range(3))
+
+
+def stacked_and_scored(x: tg.Tensor, y: tg.Tensor) -> Any:
+    """Outputs that are stacked along an inner axis, and one of them read row by row."""
+    outputs = []
+    for _ in range(3):
+        outputs.append(tg.nn.functional.linear(x, A))
+        x = outputs[-1].tanh()
+    targets = tg.arange(len(x)) % 4
+    loss = tg.nn.functional.cross_entropy(outputs[-1], targets)
+    (loss + (tg.stack(outputs, 1) ** 2).mean()).backward()
+    return loss.detach(), A.grad
+
+
+def gradient_of_a_sum(x: tg.Tensor, y: tg.Tensor) -> Any:
+    """A gradient that products add up in place, and that another product reads."""
+    h = (y @ A) * 0.3 + x @ B
+    ((h @ C).tanh().sum() + h.sin().sum()).backward()
+    return [B.grad]
+
+
+def term_read_later(x: tg.Tensor, y: tg.Tensor) -> Any:
+    """A term of a sum of products that something else reads afterwards."""
+    rest = y.tanh()
+    total = (x @ A + y @ B) + (x.sigmoid() + rest)
+    return (rest @ (total.tanh() @ A).T).detach(), (total * 2).detach()
+
+
+def signed_zeros(x: tg.Tensor, y: tg.Tensor) -> Any:
+    """Two zeros of other signs."""
+    never = x > 1e9
+    return [1.0 / z for z in (x * 0.0, x * -0.0, tg.where(never, x, 0.0), tg.where(never, x, -0.0))]
+
+
+@pytest.mark.parametrize(
+    "body", [stacked_and_scored, gradient_of_a_sum, term_read_later, signed_zeros]
+)
+def test_steps_that_were_wrong_once(body: Callable[..., Any]) -> None:
+    """A pass of the compiler puts a result where another reader cannot find it, or merges two."""
+    step = jit(body)
+    for seed in range(3):
+        shown = []
+        for function in (body, step):
+            for p in (A, B, C):
+                p.grad = None
+            found = function(normal(3, 4, seed=seed), normal(3, 4, seed=seed + 10))
+            shown.append(copies(found))
+        for one, other in zip(*shown, strict=True):
+            np.testing.assert_allclose(one.numpy(), other.numpy(), rtol=1e-9, atol=1e-12)
+
+
 @pytest.mark.parametrize("axis", [(0,), (1,), (0, 1)])
 @pytest.mark.parametrize("keep", [False, True])
 def test_many_sums_with_and_without_their_axes(axis: tuple[int, ...], keep: bool) -> None:

@@ -16,6 +16,7 @@ from tinygrad_rnn.dtypes import get_default_dtype
 from tinygrad_rnn.errors import ArgumentError, RecordingError
 from tinygrad_rnn.jit.check import Checked
 from tinygrad_rnn.jit.guards import Guards
+from tinygrad_rnn.jit.names import places
 from tinygrad_rnn.jit.passes import check_names
 from tinygrad_rnn.jit.program import Program
 from tinygrad_rnn.jit.recorder import Recorder
@@ -95,15 +96,17 @@ class JitFunction:
 
     def _record(self, key: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         begun = time.perf_counter()
+        named = places(self._function, args, kwargs)
         given: list[Any] = []
         leaves: list[Any] = []
         structure = flatten((args, kwargs), given)
         args, kwargs = with_tensors(args), with_tensors(kwargs)
         before = flatten((args, kwargs), leaves)
         recorder = Recorder(leaves, given, self._check)
-        for thing in objects(structure):
+        for thing in (*objects(structure), *[place.value for place in named]):
             if isinstance(thing, Module):
-                recorder.visits(thing)
+                for module in thing.modules():
+                    recorder.visits(module)
         state.recorder = recorder
         try:
             result = self._function(*args, **kwargs)
@@ -120,7 +123,7 @@ class JitFunction:
         results = [wrap(x._array.copy(order="C")) for x in results]
         recorded = time.perf_counter() - begun
         kind = Checked if self._check else Replay
-        guards = Guards(recorder, tape, self._function, objects(structure))
+        guards = Guards(recorder, tape, named)
         recording = kind(recorder, tape, builder, guards, self._off)
         recording.expect(key)
         recording.seconds = {"recording": recorded, **recording.seconds}

@@ -169,7 +169,9 @@ class Lowering:
         **params: Any,
     ) -> tuple[View, ...]:
         """Add an operation with fresh outputs, or find the one that computed the same before."""
-        key = (kind, name, tuple(inputs), repr(params), self.entry.region)
+        # By its text, which tells 0.0 from -0.0.
+        known = tuple([(repr(x.value), x.dtype) if isinstance(x, Scalar) else x for x in inputs])
+        key = (kind, name, known, repr(params), self.entry.region)
         if self.shares and kind not in ("uniform", "range", "numpy"):
             held = self._known.get(key)
             if held is not None:

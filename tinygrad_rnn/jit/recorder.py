@@ -18,7 +18,7 @@ from tinygrad_rnn import engine
 from tinygrad_rnn.arguments import Array
 from tinygrad_rnn.context import Scope, Site, caller, position, state
 from tinygrad_rnn.errors import NumericalError, RecordingError
-from tinygrad_rnn.jit.signature import array_of
+from tinygrad_rnn.jit.signature import array_of, frozen
 from tinygrad_rnn.jit.tape import (
     ARGUMENT,
     CAPTURED,
@@ -50,9 +50,6 @@ def _updated(whole: Array, part: Array, chain: Sequence[Link]) -> Array:
     return result
 
 
-_PLAIN = (bool, int, float, str, type(None))
-
-
 class Recorder:
     """What `context.state.recorder` holds while a step is recorded."""
 
@@ -67,8 +64,8 @@ class Recorder:
         self._checks = checks
         self._begun = engine.now()
         self.modules: list[Any] = []
-        # The plain settings of modules when they were first called.
-        self.settings: list[tuple[Any, dict[str, Any]]] = []
+        # The settings of modules, by identity, when the step first met them.
+        self.settings: dict[int, dict[str, Any]] = {}
         self.groups: list[Any] = []
         self.optimizers: list[Any] = []
         self._seen: set[int] = set()
@@ -247,7 +244,7 @@ class Recorder:
         if id(module) not in self._seen:
             self._seen.add(id(module))
             self.modules.append(module)
-            self.settings.append((module, plain_settings(module)))
+            self.settings[id(module)] = {n: frozen(x) for n, x in vars(module).items()}
 
     def uses_optimizer(self, optimizer: Any) -> None:
         """An optimizer is about to change its parameters."""
@@ -452,11 +449,6 @@ class Recorder:
             "in a place that outlives the call, where no replay would renew it. Return it and pass "
             "it in with the next call, or make a tensor before the step and assign() to it"
         )
-
-
-def plain_settings(module: Any) -> dict[str, Any]:
-    """A module's settings that are plain values, as they are now."""
-    return {name: value for name, value in vars(module).items() if type(value) in _PLAIN}
 
 
 def shares_memory(a: Array, b: Array) -> bool:

@@ -220,6 +220,27 @@ class Equal:
         return hash(repr(self.value))
 
 
+def frozen(value: Any, within: tuple[int, ...] = ()) -> Any:
+    """Plain values as they are now; of everything else, which object it is."""
+    kind = type(value)
+    if kind is float:
+        return value.hex()
+    if kind in _PLAIN:
+        return (kind, value)
+    if isinstance(value, np.generic):
+        return (kind, value.tobytes())
+    if (kind not in (tuple, list, dict, set) and not is_record(value)) or id(value) in within:
+        return Thing(value)
+    within = (*within, id(value))
+    if kind is set:
+        return (kind, frozenset([frozen(part, within) for part in value]))
+    if kind in (tuple, list):
+        return (kind, *[frozen(part, within) for part in value])
+    items = value if kind is dict else vars(value)
+    parts = [(name, frozen(part, within)) for name, part in items.items()]
+    return (kind, *parts) if kind is dict else (Thing(value), *parts)
+
+
 def aliases(leaves: Sequence[Any]) -> tuple[int, ...]:
     """For each leaf, the first that has the same array; nothing if every leaf has its own."""
     if len(leaves) < 2:

@@ -80,7 +80,7 @@ def _merge_one(op: Op, uses: Uses, shared: set[Term], gone: set[Op]) -> bool:
         for base_at in terms:
             base = _base(base_at, product_at, product, uses, shared)
             if base is not None:
-                _merge(product, base, base_at, uses, gone)
+                _merge(product, base, base_at, uses, shared, gone)
                 return True
     return False
 
@@ -121,7 +121,7 @@ def _base(
 
 
 def _merge(
-    product: Op, base: View, base_at: Term, uses: Uses, gone: set[Op]
+    product: Op, base: View, base_at: Term, uses: Uses, shared: set[Term], gone: set[Op]
 ) -> None:
     """Let `product` start from `base`, and take that term out of the sum."""
     product.inputs.append(base)
@@ -130,6 +130,9 @@ def _merge(
     node, i = base_at
     rest = node.inputs[1 - i]
     assert isinstance(rest, View)
+    if (node, 1 - i) in shared:
+        # Whoever reads the sum will read the rest in its place.
+        shared.update(uses.of(node.output.buffer))
     uses.forget(node)
     uses.readers.setdefault(base.buffer, []).append((product, 2))
     gone.add(node)

@@ -7,6 +7,7 @@ a group and come back, because it would gain a stage on the way.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -224,17 +225,24 @@ def _in_order(ops: list[Op]) -> list[Op]:
 
 
 def _is_literal(x: Scalar) -> bool:
-    return isinstance(x.value, (bool, np.bool_)) or float(x.value) in _LITERALS
+    if isinstance(x.value, (bool, np.bool_)):
+        return True
+    value = float(x.value)
+    return value in _LITERALS and (value != 0.0 or math.copysign(1.0, value) > 0.0)
 
 
-class _Scalars(dict[Scalar, Buffer]):
+class _Scalars:
     """Constants in memory, each once."""
 
-    def __missing__(self, x: Scalar) -> Buffer:
-        buffer = self[x] = Buffer((), x.dtype, "constant")
-        buffer.array = np.asarray(x.value, x.dtype)
-        return buffer
+    def __init__(self) -> None:
+        # By text, which tells 0.0 from -0.0.
+        self._known: dict[tuple[str, Any], Buffer] = {}
 
     def view(self, x: Scalar, shape: tuple[int, ...]) -> View:
         """The constant, repeated over a shape."""
-        return expanded(whole(self[x]), shape)
+        key = (repr(x.value), x.dtype)
+        buffer = self._known.get(key)
+        if buffer is None:
+            buffer = self._known[key] = Buffer((), x.dtype, "constant")
+            buffer.array = np.asarray(x.value, x.dtype)
+        return expanded(whole(buffer), shape)

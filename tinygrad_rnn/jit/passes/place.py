@@ -25,6 +25,8 @@ from tinygrad_rnn.jit.graph import (
 
 # These write their results row by row, with any distance between rows.
 _STRIDED = ("map", "product", "look_up")
+# These read from anywhere; all others want rows that lie one after the other.
+_READ_STRIDED = ("map", "product", "reduce", "arg", "sum_products", "sum_reduced", "join", "numpy")
 
 
 class _Places:
@@ -34,6 +36,12 @@ class _Places:
         self.views: dict[Buffer, list[View]] = {}
         self.writers: dict[Buffer, list[Op]] = {}
         self.leaving = {sink.view.buffer for sink in graph.sinks}
+        self.read_in_rows = {
+            view.buffer
+            for op in graph.ops
+            if op.kind not in _READ_STRIDED
+            for view in op.reads()
+        }
         for op in graph.ops:
             for view in (*op.reads(), *op.outputs):
                 self.views.setdefault(view.buffer, []).append(view)
@@ -53,6 +61,8 @@ class _Places:
                 views = [view for view in seen if view is not None]
                 self.views.setdefault(outer, []).extend(views)
             self.writers.setdefault(outer, []).extend(self.writers.get(inner, ()))
+            if inner in self.read_in_rows:
+                self.read_in_rows.add(outer)
             inner = outer
 
     def free(self, view: View) -> bool:
@@ -78,7 +88,7 @@ class _Places:
                 return False
             outer = None if outer.place is None else outer.place.buffer
         if not target.is_contiguous:
-            if target.strides[-1] != 1:
+            if target.strides[-1] != 1 or buffer in self.read_in_rows:
                 return False
             if any(op.kind not in _STRIDED for op in self.writers[buffer]):
                 return False
@@ -219,8 +229,7 @@ def _runs(pairs: Sequence[Pair]) -> list[Pair]:
     """Merge pairs that follow each other in memory on both sides."""
     merged: list[Pair] = []
     for pair in pairs:
-        found = [located(view) for view in pair]
-        a, b = (view if seen is None else seen for view, seen in zip(pair, found, strict=True))
+        a, b = (_where(view) for view in pair)
         if merged:
             left, right = merged[-1]
             if _follows(left, a) and _follows(right, b):
@@ -286,9 +295,22 @@ def _stacked(view: View, count: int, step: int) -> View:
     return view._replace(shape=(count, *view.shape), strides=(step, *view.strides))
 
 
+def _where(view: View) -> View:
+    """The view in terms of the largest buffer of which its own is a part.
+
+    Not of one that it overwrites: what is read there is not what was there before.
+    """
+    while view.buffer.place is not None and not view.buffer.overwrites:
+        outer = located_once(view)
+        if outer is None:
+            break
+        view = outer
+    return view
+
+
 def _stacks(views: Sequence[View]) -> list[View]:
     """Views of one layout at equal distances, as few with an axis in front."""
-    found = [located(view) or view for view in views]
+    found = [_where(view) for view in views]
     found.sort(key=lambda view: (view.buffer.number, view.offset))
     stacks: list[View] = []
     for view in found:

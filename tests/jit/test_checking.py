@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
@@ -9,6 +10,7 @@ from tests.jit.tools import assert_agree, copies, integers, normal
 from tinygrad_rnn import errors, nn, optim
 from tinygrad_rnn.jit import codegen, jit
 from tinygrad_rnn.nn import functional
+from tinygrad_rnn.ops import Primitive
 
 
 class Model(nn.Module):
@@ -175,3 +177,18 @@ def test_a_gradient_that_cancels_out_is_no_difference() -> None:
     step = jit(body, check=True)
     for seed in range(4):
         step(normal(6, 5, seed=seed), integers(4, 6, seed=seed))
+
+
+def test_small_results_of_large_numbers_are_still_compared() -> None:
+    """A wrong exp(-30) passes because 30 is large beside it."""
+    step = jit(lambda x: x.exp(), check=True)
+    x = tg.full((4,), -30.0, dtype=tg.float64)
+    step(x)
+    (entry,) = (e for e in step.tape.entries if e.primitive.name == "exp")
+    right = entry.primitive
+    entry.primitive = Primitive("exp", lambda x: np.exp(x) * 1.001)
+    try:
+        with pytest.raises(errors.RecordingError, match="differs from eager"):
+            step(x)
+    finally:
+        entry.primitive = right

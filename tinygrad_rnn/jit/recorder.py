@@ -251,6 +251,8 @@ class Recorder:
         if id(optimizer) not in self._seen:
             self._seen.add(id(optimizer))
             self.optimizers.append(optimizer)
+        for group in optimizer.param_groups:
+            self.uses_settings(group)
 
     def uses_settings(self, group: Any) -> None:
         """An optimizer reads the settings of a parameter group."""

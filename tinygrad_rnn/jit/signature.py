@@ -217,7 +217,7 @@ class Equal:
         return bool(other.value == self.value)
 
     def __hash__(self) -> int:
-        return hash(repr(self.value))
+        return hash(type(self.value))
 
 
 def frozen(value: Any, within: tuple[int, ...] = ()) -> Any:

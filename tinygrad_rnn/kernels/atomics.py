@@ -5,26 +5,23 @@ from typing import Any
 from tinygrad_rnn.kernels.simd import INDEX, Value, intrinsic, types
 
 
-@intrinsic
-def atomic_add(typing_context: Any, address: Any, number: Any) -> Any:
-    """Add to a word that other threads see, and return what it was."""
+def _changing(operation: str, document: str) -> Any:
+    """`change(address, number)` by one of LLVM's operations on a word; returns what it was."""
 
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Value:
-        pointer = builder.inttoptr(values[0], INDEX.as_pointer())
-        return builder.atomic_rmw("add", pointer, values[1], "seq_cst")
+    def change(typing_context: Any, address: Any, number: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Value:
+            pointer = builder.inttoptr(values[0], INDEX.as_pointer())
+            return builder.atomic_rmw(operation, pointer, values[1], "seq_cst")
 
-    return types.intp(types.intp, types.intp), generate
+        return types.intp(types.intp, types.intp), generate
+
+    change.__name__ = f"atomic_{operation}"
+    change.__doc__ = document
+    return intrinsic(change)
 
 
-@intrinsic
-def atomic_exchange(typing_context: Any, address: Any, number: Any) -> Any:
-    """Put a number into a word that other threads see, and return what it was."""
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Value:
-        pointer = builder.inttoptr(values[0], INDEX.as_pointer())
-        return builder.atomic_rmw("xchg", pointer, values[1], "seq_cst")
-
-    return types.intp(types.intp, types.intp), generate
+atomic_add = _changing("add", "Add to a word that other threads see, and return what it was.")
+atomic_exchange = _changing("xchg", "Put a number into such a word, and return what it was.")
 
 
 @intrinsic

@@ -3,8 +3,8 @@
 A task is a compiled `task(arguments, part, parts)`, all 64-bit integers; it does part `part` of
 `parts` of its work, divided by output. Numba's threading layer runs the parts: TBB or OpenMP where
 there is one, else its own work queue. That admits one caller at a time; whoever finds it busy runs
-all parts alone. GNU's OpenMP is called directly, which takes half as long as through Numba.
-Numba's global thread settings are read, never changed.
+all parts alone. GNU's OpenMP is called directly, without the copies that Numba makes for each
+thread. Numba's global thread settings are read, never changed.
 """
 
 import contextlib

@@ -164,8 +164,6 @@ class Optimizer:
             if state.recorder is not None:
                 state.recorder.uses_optimizer(self)
             for group in self.param_groups:
-                if state.recorder is not None:
-                    state.recorder.uses_settings(group)
                 maximize, decay = group.get("maximize"), group.get("weight_decay")
                 if group.get("decoupled_weight_decay"):
                     # Left to the update.

@@ -10,7 +10,6 @@ compared with the highest median up to then.
 """
 
 import argparse
-import functools
 import json
 import os
 import statistics
@@ -22,11 +21,14 @@ from pathlib import Path
 from typing import Any
 
 ROUND_SECONDS = 1.5e-3
-# Libraries' idle threads spin for a while after their work. Each contender works this long before
-# it is timed: until the others' threads sleep and its own are awake. A pause instead would let the
-# CPUs of a virtual machine sleep, too, which take milliseconds to come back.
-WARM_SECONDS = 25e-3
+# Libraries' idle threads spin for a while after their work, OpenBLAS's for a tenth of a second. Each
+# contender works this long before it is timed: until the others' threads sleep and its own are
+# awake. A pause instead would let the CPUs of a virtual machine sleep, too, which take milliseconds
+# to come back.
+WARM_SECONDS = 10e-3
+WARM_SECONDS_AFTER = {"NumPy": 0.13, "PyTorch": 0.05}
 LOOP_PRODUCTS = 2e7
+ASSUMED_RATE = 100e9  # products a second
 WEIGHTS = [
     (64, 64),
     (64, 256),
@@ -63,10 +65,12 @@ def medians(contenders: dict[str, Work], rounds: int) -> dict[str, float]:
         once = max(time.perf_counter() - start, 1e-7)
         calls[name] = max(1, int(ROUND_SECONDS / once))
     seen: dict[str, list[float]] = {name: [] for name in contenders}
+    before = list(contenders)[-1]
     for _ in range(rounds):
         for name, work in contenders.items():
             repeats = range(calls[name])
-            warm_until = time.perf_counter() + WARM_SECONDS
+            warm_until = time.perf_counter() + WARM_SECONDS_AFTER.get(before, WARM_SECONDS)
+            before = name
             while time.perf_counter() < warm_until:
                 work()
             start = time.perf_counter()
@@ -76,29 +80,15 @@ def medians(contenders: dict[str, Work], rounds: int) -> dict[str, float]:
     return {name: statistics.median(times) for name, times in seen.items()}
 
 
-@functools.cache
-def repeat() -> Any:
-    """Compiled code that calls a task a number of times."""
-    from tinygrad_rnn.kernels.cache import kernel
-    from tinygrad_rnn.kernels.threads import run_task
-
-    @kernel("void(intp, intp, intp, intp)")
-    def repeat(task, arguments, times, team):
-        for _ in range(times):
-            run_task(task, arguments, True, team)
-
-    return repeat.compiled
-
-
 def compiled_loop(a: Any, packed: Any, out: Any) -> tuple[Work, int]:
     """A call that runs A · packed many times from compiled code, and how many times.
 
-    This is the kernel as a recorded program calls it: by address, into memory that is there.
+    This is the kernel as a recorded program runs it: by address, into memory that is there, on a
+    team that is entered once and meets at a barrier after each product.
     """
     import numpy as np
 
-    from tinygrad_rnn.kernels import gemm
-    from tinygrad_rnn.kernels.threads import team_address
+    from tinygrad_rnn.kernels import gemm, team
 
     words = np.zeros(gemm.WORDS, np.int64)
     words[gemm.A], words[gemm.B], words[gemm.C] = (
@@ -110,14 +100,17 @@ def compiled_loop(a: Any, packed: Any, out: Any) -> tuple[Work, int]:
     words[gemm.ROWS], words[gemm.DEPTH], words[gemm.COLUMNS] = *a.shape, out.shape[1]
     times = max(1, int(LOOP_PRODUCTS / (a.size * out.shape[1])))
 
-    entry = repeat()
     task = gemm.gemm_task(str(a.dtype)).address
-    address = words.ctypes.data
+    row = [task, words.ctypes.data, team.DIVIDED + team.BARRIER]
+    status = np.zeros(team.STATUS_WORDS, np.int64)
+    seconds = LOOP_PRODUCTS / ASSUMED_RATE
+    header = team.Header(np.array(row * times, np.int64), status, seconds)
+    run = team.runner()
 
     def work() -> object:
-        entry(task, address, times, team_address())
+        run(header.address, True)
         # Compiled code holds addresses only; the arrays have to live as long as this function.
-        return words, a, packed, out
+        return header, words, a, packed, out
 
     return work, times
 
@@ -135,7 +128,7 @@ def bench_matmul(quick: bool, rounds: int, torch: Any, findings: dict[str, Any])
     rows = QUICK_ROWS if quick else ROWS
     shapes = [(m, k, n) for k, n in weights for m in rows] + ODD
     print("matmul, GFLOP/s; B row-major, or its transpose with unit stride along K")
-    print("kernel: packed B, called by compiled code; packed: called by Python; eager: matmul")
+    print("kernel: packed B, in a compiled program; packed: called by Python; eager: matmul")
     print(
         f"{'M x K x N':>16} {'B':>5} {'kernel':>7} {'packed':>7} {'eager':>7} {'NumPy':>7} "
         f"{'PyTorch':>7} {'peak':>6} {'kernel/peak':>11} {'eager/NumPy':>11}"

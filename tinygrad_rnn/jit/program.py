@@ -33,8 +33,6 @@ from tinygrad_rnn.kernels import team
 # assumed to go: multiplications and additions, and bytes, in a second.
 _WORTH_A_TEAM = 30e-6
 _FLOPS, _BYTES = 150e9, 20e9
-_SPINS_A_SECOND = 1e8
-_FEWEST_SPINS = 2000
 
 
 class Program:
@@ -106,27 +104,19 @@ class Program:
         at = self._words.ctypes.data
         for i, start in enumerate(starts):
             self._table[i * team.TASK_WORDS + 1] = at + 8 * start
-        self._sync = np.zeros(team.SYNC_WORDS, np.int64)
         seconds = self._seconds()
-        header = np.zeros(team.HEADER_WORDS, np.int64)
-        header[team.TABLE] = self._table.ctypes.data
-        header[team.SYNC] = self._sync.ctypes.data
-        header[team.YIELD] = team.yield_address()
-        header[team.JOIN_SPINS] = max(_FEWEST_SPINS, int(seconds / 10 * _SPINS_A_SECOND))
-        header[team.STATUS] = self.status.ctypes.data
+        self._header = team.Header(self._table, self.status, seconds)
+        header = self._header.words
         header[team.CHECKS] = len(self.graph.checks)
         header[team.MOVES] = self._moves.ctypes.data
         header[team.MOVE_COUNT] = len(moves) // team.MOVE_WORDS
         header[team.BASES] = self.bases.ctypes.data
         header[team.WORDS] = at
-        self._header = header
-        self._header_address = header.ctypes.data
         divided = any(isinstance(call, Call) and call.divided for call in self.calls)
         self.parallel = divided and seconds > _WORTH_A_TEAM
         self._runner = team.runner()
-        self._alone = self._runner.alone(self._header_address)
+        self._alone = self._runner.alone(self._header.address)
         self.is_whole = len(self.pieces) == 1 and isinstance(self.pieces[0], tuple)
-        header[team.LAST] = number
 
     def _seconds(self) -> float:
         """A guess at the time of one thread."""
@@ -176,7 +166,7 @@ class Program:
 
     def has_moved(self) -> None:
         """Say that `bases` was changed."""
-        self._header[team.MOVED] = 1
+        self._header.words[team.MOVED] = 1
 
     def fail(self, number: int) -> None:
         """Raise the error of a check that `run` reported."""
@@ -191,8 +181,8 @@ class Program:
     def run(self) -> int:
         """Run with what is bound, and return the number, from 1, of a failed check, or 0."""
         if self.is_whole:
-            return self._runner(self._header_address, self.parallel)
-        header = self._header
+            return self._runner(self._header.address, self.parallel)
+        header = self._header.words
         failed = 0
         for piece in self.pieces:
             if isinstance(piece, PythonCall):
@@ -200,7 +190,7 @@ class Program:
                     self._run_in_python(piece)
                 continue
             header[team.FIRST], header[team.LAST] = piece
-            failed = self._runner(self._header_address, self.parallel)
+            failed = self._runner(self._header.address, self.parallel)
             if failed:
                 break
         return failed
@@ -245,7 +235,7 @@ class Program:
                 self.bind(slot, np.empty(view.shape, view.dtype))
             else:
                 self.bind(slot, array.copy())
-        header = self._header
+        header = self._header.words
         total: dict[str, tuple[int, float]] = {}
         kernels = [call for call in self.calls if isinstance(call, Call)]
         self._alone()

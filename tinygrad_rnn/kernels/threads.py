@@ -44,7 +44,7 @@ def _usable_cpus() -> int:
     return os.cpu_count() or 1
 
 
-SPINS = "10000"  # some 30 microseconds
+SPINS = "10000"  # some 300 microseconds
 
 # What compiled code reads of the team, in 64-bit words: the address of the fork-join or 0, the
 # number of threads, and the address of a task that starts the threading layer.

@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Any
 
 ROUND_SECONDS = 1.5e-3
-# Libraries' idle threads spin for a while after their work, OpenBLAS's for a tenth of a second. Each
-# contender works this long before it is timed: until the others' threads sleep and its own are
-# awake. A pause instead would let the CPUs of a virtual machine sleep, too, which take milliseconds
-# to come back.
+# Libraries' idle threads spin for a while after their work, OpenBLAS's for a tenth of a second.
+# Each contender works this long before it is timed: until the others' threads sleep and its own
+# are awake. A pause instead would let the CPUs of a virtual machine sleep, too, which take
+# milliseconds to come back.
 WARM_SECONDS = 10e-3
 WARM_SECONDS_AFTER = {"NumPy": 0.13, "PyTorch": 0.05}
 LOOP_PRODUCTS = 2e7

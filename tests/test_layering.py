@@ -51,7 +51,7 @@ ONLY = {
     "arguments": {"dtypes", "errors"},
     "checkpoints": {"errors", "paths"},
     "context": set[str](),
-    "dtypes": {"errors"},
+    "dtypes": {"context", "errors"},
     "engine": {"errors"},
     "errors": set[str](),
     "kernels": {"errors"},

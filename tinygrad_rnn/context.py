@@ -66,6 +66,8 @@ class _State(threading.local):
     quiet: bool = False
     # What `jit` listens with while it records a step; None at all other times.
     recorder: Any = None
+    # Who wants to see what cells name, the last to come at the end.
+    observers: tuple[Any, ...] = ()
 
 
 state = _State()

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.context import settings
 from tinygrad_rnn.errors import DtypeError
 
 Dtype = np.dtype[Any]
@@ -47,6 +48,7 @@ def set_default_dtype(dtype: Any) -> None:
     """Set the type that Python floats become: float32 (the default) or float64."""
     global _default
     _default = float_of(dtype)
+    settings.version += 1
 
 
 def get_default_dtype() -> Dtype:

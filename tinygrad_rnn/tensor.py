@@ -316,7 +316,8 @@ class Tensor(InPlace):
     _slot: Int
     _memory: Memory | None
     _hooks: engine.Hooks | None
-    _grad: Tensor | None
+    # An array is a gradient that nobody has asked for yet.
+    _grad: Tensor | Array | None
 
     # Arrays on the left hand of an operator leave the operation to the Tensor.
     __array_ufunc__ = None
@@ -366,7 +367,7 @@ class Tensor(InPlace):
         """The gradient that `backward` left here, or None."""
         if state.recorder is not None:
             state.recorder.reads_gradient(self)
-        return self._grad
+        return self._gradient()
 
     @grad.setter
     def grad(self, value: Tensor | None) -> None:
@@ -380,6 +381,12 @@ class Tensor(InPlace):
         if state.recorder is not None:
             state.recorder.writes_gradient(self)
         self._grad = value
+
+    def _gradient(self) -> Tensor | None:
+        held = self._grad
+        if isinstance(held, np.ndarray):
+            held = self._grad = wrap(held)
+        return held
 
     @property
     def is_leaf(self) -> Bool:

@@ -531,3 +531,18 @@ def test_a_name_that_is_gone() -> None:
     del factor
     with pytest.raises(NameError):
         step(normal(2))
+
+
+def test_the_default_type():
+    """Wrong if a replay went on making numbers of the type that was the default at recording."""
+    step = tg.jit(lambda x: (x.sum(), tg.ones(2)))
+    x = tg.ones(3, dtype=tg.float32)
+    assert step(x)[1].dtype == tg.float32
+    tg.set_default_dtype(tg.float64)
+    try:
+        assert step(x)[1].dtype == tg.float64
+        assert step(x)[1].dtype == tg.float64
+    finally:
+        tg.set_default_dtype(tg.float32)
+    assert step(x)[1].dtype == tg.float32
+    assert len(step.recordings) == 2

@@ -347,3 +347,28 @@ def test_observed_steps_show_every_call() -> None:
         with nn.observe() as seen:
             step(tg.randn(4, 1, 2))
         assert len(seen.values) == 1
+
+
+def test_a_gradient_looked_at_once_is_one_tensor() -> None:
+    """Wrong if each look at a gradient made another tensor, or a later call overwrote it."""
+    weight = normal(3, seed=1).requires_grad_()
+    twin = weight.detach().clone().requires_grad_()
+
+    def step(x: tg.Tensor) -> None:
+        weight.grad = None
+        (weight * x).sum().backward()
+
+    compiled = jit(step)
+    seen = []
+    for seed in range(5):
+        x = normal(3, seed=seed)
+        compiled(x)
+        if seed == 3:
+            twin.grad = weight.grad
+        assert weight.grad is weight.grad
+        seen.append((weight.grad, x))
+        assert copy.deepcopy(weight).grad.tolist() == x.tolist()
+    for gradient, x in seen:
+        assert gradient is not None
+        assert gradient.tolist() == x.tolist()
+    assert twin.grad is seen[3][0]

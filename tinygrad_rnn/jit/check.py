@@ -52,12 +52,14 @@ class Checked(Replay):
         self._plain = Program(tape, NAMES)
         self._needed = _needed(tape)
 
-    def _run(self, leaves: Sequence[Any], stale: Sequence[Captured]) -> Any:
+    def _run(
+        self, leaves: Sequence[Any], arguments: Sequence[Array], stale: Sequence[Captured]
+    ) -> Any:
         overwritten = [self._gradient(slot, leaves) for slot in self._written_gradients]
         expected = interpret(self.tape, leaves, require_no_new_nan)
         self._run_plain(expected)
         self._require_equal(self._inside, expected)
-        tensors, result = super()._run(leaves, stale)
+        tensors, result = super()._run(leaves, arguments, stale)
         found = self._left_behind(leaves, overwritten)
         found.update(
             (number, x._array) for number, x in zip(self.tape.results, tensors, strict=True)

@@ -11,6 +11,7 @@ import types
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
+from tinygrad_rnn.arguments import Array
 from tinygrad_rnn.context import state
 from tinygrad_rnn.dtypes import get_default_dtype
 from tinygrad_rnn.errors import ArgumentError, RecordingError
@@ -23,6 +24,7 @@ from tinygrad_rnn.jit.recorder import Recorder
 from tinygrad_rnn.jit.replay import Captured, Replay
 from tinygrad_rnn.jit.signature import (
     aliases,
+    array_of,
     flatten,
     objects,
     result_builder,
@@ -31,7 +33,6 @@ from tinygrad_rnn.jit.signature import (
 )
 from tinygrad_rnn.jit.tape import Tape
 from tinygrad_rnn.nn.module import Module
-from tinygrad_rnn.nn.recording import observed
 from tinygrad_rnn.tensor import Tensor, wrap
 
 # Recordings of one signature that differ in what they found outside: gradients, modes, settings.
@@ -61,35 +62,39 @@ class JitFunction:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the step: recorded the first time, compiled afterwards."""
-        if state.recorder is not None or observed():
+        if state.recorder is not None or state.observers:
             # Inside another recording, or watched by somebody who wants to see each tensor.
             return self._function(*args, **kwargs)
         latest = self._last
         if latest is not None and not kwargs:
             # Mostly a call is like the one before, which is quicker to see than to look up.
             leaves: list[Any] = []
-            stale = latest.fits(leaves) if latest.like(args, leaves) else None
+            arrays: list[Array] = []
+            stale = latest.fits(leaves, arrays) if latest.like(args, leaves, arrays) else None
             if stale is not None:
-                return latest(leaves, stale)
+                return latest(leaves, arrays, stale)
         leaves = []
         structure = flatten((args, kwargs), leaves) if kwargs else flatten(args, leaves)
+        arrays = list(map(array_of, leaves))
         # Named arguments are not to be taken for a call with a tuple and a dict.
-        seen = (aliases(leaves), state.grad_enabled, get_default_dtype(), bool(kwargs))
+        seen = (aliases(arrays), state.grad_enabled, get_default_dtype(), bool(kwargs))
         key = (structure, *seen)
-        fitting = self._fitting(key, leaves)
+        fitting = self._fitting(key, leaves, arrays)
         if fitting is None:
             with self._lock:
                 # Another thread may have recorded it meanwhile.
-                fitting = self._fitting(key, leaves)
+                fitting = self._fitting(key, leaves, arrays)
                 if fitting is None:
                     return self._record(key, args, kwargs)
         recording, stale = fitting
         self._last = recording
-        return recording(leaves, stale)
+        return recording(leaves, arrays, stale)
 
-    def _fitting(self, key: Any, leaves: Sequence[Any]) -> tuple[Replay, list[Captured]] | None:
+    def _fitting(
+        self, key: Any, leaves: Sequence[Any], arrays: Sequence[Array]
+    ) -> tuple[Replay, list[Captured]] | None:
         for recording in list(self._recordings.get(key, ())):
-            stale = recording.fits(leaves)
+            stale = recording.fits(leaves, arrays)
             if stale is not None:
                 return recording, stale
         return None

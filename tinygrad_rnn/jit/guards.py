@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.context import settings
+from tinygrad_rnn.dtypes import get_default_dtype
 from tinygrad_rnn.jit.names import MISSING, Place
 from tinygrad_rnn.jit.recorder import Recorder
 from tinygrad_rnn.jit.signature import Thing, frozen, is_record
@@ -68,6 +69,7 @@ class Guards:
         known = {id(tensor) for tensor in captured}
         for place in places:
             self._guard(place, known)
+        self._default_dtype = get_default_dtype()
         self._seen = settings.version
 
     def _guard(self, place: Place, known: set[int]) -> None:
@@ -97,10 +99,9 @@ class Guards:
     def hold(self) -> bool:
         """Whether nothing has changed that the recording depends on."""
         version = settings.version
-        return self._names_hold() and (version == self._seen or self._others_hold(version))
-
-    def _names_hold(self) -> bool:
-        """Whether every name stands for what it did, and nothing changed in what counts nothing."""
+        if version != self._seen and not self._others_hold(version):
+            return False
+        # What counts nothing: names, and what lists, dicts and objects hold.
         try:
             for cell, seen in self._cells:
                 if cell.cell_contents is not seen and _differ(cell.cell_contents, seen):
@@ -127,6 +128,8 @@ class Guards:
 
     def _others_hold(self, version: int) -> bool:
         """Whether what counts its changes is as it was, although something has changed."""
+        if get_default_dtype() != self._default_dtype:
+            return False
         if any(group.version != seen for group, seen in self._groups):
             return False
         if any(_contents(optimizer) != seen for optimizer, seen in self._optimizers):

@@ -56,7 +56,7 @@ def _given(tape: Tape, leaves: Sequence[Any]) -> dict[int, Array]:
             if value.number in before:
                 owner = tape.values[before[value.number].owner]
                 held: Any = leaves[owner.place] if owner.place >= 0 else owner.tensor
-                tensor = held._grad
+                tensor = held._gradient()
             assert tensor is not None
             arrays[value.number] = tensor._array.copy()
         elif value.origin == CONSTANT and value.array is not None:

@@ -47,7 +47,7 @@ class Program:
         calls: kernel calls in their order.
         sources: what the program reads and writes outside: pairs of origin ("argument",
             "captured", "write" or "output") and number.
-        bases: the address of each source; whoever changes one calls `has_moved`.
+        bases: the address of each source.
         arrays: the array of each source, for operations without a kernel.
         arena_size: bytes of memory for what is computed on the way.
     """
@@ -99,7 +99,9 @@ class Program:
             self.pieces.append((first, number))
         self._words = np.array(words or [0], np.int64)
         self._moves = np.array(moves or [0], np.int64)
-        self.bases = np.zeros(max(len(self.sources), 1), np.int64)
+        bases = np.zeros(max(len(self.sources), 1), np.int64)
+        # One number is put there faster than into an array.
+        self.bases = memoryview(bases.data)
         self._table = np.array(rows or [0], np.int64)
         at = self._words.ctypes.data
         for i, start in enumerate(starts):
@@ -110,7 +112,7 @@ class Program:
         header[team.CHECKS] = len(self.graph.checks)
         header[team.MOVES] = self._moves.ctypes.data
         header[team.MOVE_COUNT] = len(moves) // team.MOVE_WORDS
-        header[team.BASES] = self.bases.ctypes.data
+        header[team.BASES] = bases.ctypes.data
         header[team.WORDS] = at
         divided = any(isinstance(call, Call) and call.divided for call in self.calls)
         self.parallel = divided and seconds > _WORTH_A_TEAM
@@ -162,11 +164,6 @@ class Program:
         """Let a slot be a contiguous array of the right shape and type."""
         self.arrays[slot] = array
         self.bases[slot] = array.ctypes.data
-        self.has_moved()
-
-    def has_moved(self) -> None:
-        """Say that `bases` was changed."""
-        self._header.words[team.MOVED] = 1
 
     def fail(self, number: int) -> None:
         """Raise the error of a check that `run` reported."""
@@ -227,7 +224,7 @@ class Program:
 
         Returns (name, calls, seconds of all calls) of each kind, the slowest first.
         """
-        bases, held = self.bases.copy(), list(self.arrays)
+        bases, held = self.bases.tolist(), list(self.arrays)
         for slot, (origin, number) in enumerate(self.sources):
             array = held[slot]
             if origin == "output" or array is None:
@@ -249,9 +246,9 @@ class Program:
             count, before = total.get(call.name, (0, 0.0))
             total[call.name] = (count + 1, before + sorted(times)[repetitions // 2])
         header[team.FIRST], header[team.LAST] = 0, len(kernels)
-        self.bases[:] = bases
+        for slot, base in enumerate(bases):
+            self.bases[slot] = base
         self.arrays[:] = held
-        self.has_moved()
         found = [(name, count, seconds) for name, (count, seconds) in total.items()]
         return sorted(found, key=lambda entry: -entry[2])
 

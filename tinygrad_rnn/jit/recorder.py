@@ -279,15 +279,16 @@ class Recorder:
         if slot is None or slot.written or slot.read:
             return
         slot.read = True
-        if tensor._grad is None:
+        gradient = tensor._gradient()
+        if gradient is None:
             return
-        if self._known(tensor._grad._array) is not None:
+        if self._known(gradient._array) is not None:
             raise RecordingError(
                 f"the gradient read at {caller()} is also a gradient of another tensor, or was "
                 "used by the step before: a replay would take one for the other. Give each a "
                 "clone()"
             )
-        slot.before = self.number_of(tensor._grad)
+        slot.before = self.number_of(gradient)
 
     def writes_gradient(self, tensor: Tensor) -> None:
         """`tensor.grad` is about to be set."""
@@ -349,9 +350,10 @@ class Recorder:
         for slot in tape.gradients:
             owner = values[slot.owner].tensor
             assert owner is not None
-            if slot.written and owner._grad is not None:
-                slot.after = self.number_of(owner._grad)
-                kept.append(owner._grad._array)
+            gradient = owner._gradient()
+            if slot.written and gradient is not None:
+                slot.after = self.number_of(gradient)
+                kept.append(gradient._array)
         self._adopt_state(kept)
         tape.writes = [
             (root, last)

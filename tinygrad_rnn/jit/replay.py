@@ -13,13 +13,12 @@ import numpy as np
 from tinygrad_rnn import engine
 from tinygrad_rnn.arguments import Array
 from tinygrad_rnn.context import caller, settings, state
-from tinygrad_rnn.dtypes import get_default_dtype
 from tinygrad_rnn.errors import ShapeError
 from tinygrad_rnn.jit.guards import Guards
 from tinygrad_rnn.jit.interpret import interpret
 from tinygrad_rnn.jit.program import Program
 from tinygrad_rnn.jit.recorder import Recorder, shares_memory
-from tinygrad_rnn.jit.signature import Builder, Thing, aliases, array_of, matcher
+from tinygrad_rnn.jit.signature import Builder, Thing, aliases, matcher
 from tinygrad_rnn.jit.tape import Gradient, Tape, Value
 from tinygrad_rnn.tensor import Changes, Tensor, wrap
 
@@ -31,7 +30,11 @@ Captured = tuple[int, Tensor, tuple[int, ...], Any]
 
 
 class _Pool:
-    """Arrays that were handed out; those that nobody holds any more are used again."""
+    """Arrays that were handed out; those that nobody holds any more are used again.
+
+    Attributes:
+        held: the arrays with their addresses.
+    """
 
     def __init__(self, shape: tuple[int, ...], dtype: Any) -> None:
         self._shape = shape
@@ -47,8 +50,9 @@ class _Pool:
 
 
 def _references_of_unused() -> int:
-    pair = (np.empty(1), 0)
-    return getrefcount(pair[0])
+    array, _ = pair = (np.empty(1), 0)
+    assert pair[0] is array
+    return getrefcount(array)
 
 
 _UNUSED = _references_of_unused()
@@ -127,6 +131,8 @@ class Replay:
             None if i in written_out else np.empty(sink.view.shape, sink.view.dtype)
             for i, sink in enumerate(sinks)
         ]
+        # For what is not there afterwards.
+        self._handed_out.append(None)
         # Where NumPy computes between the compiled pieces, addresses are not enough.
         self._shows_arrays = not self.program.is_whole
         self._result_at = [
@@ -165,20 +171,22 @@ class Replay:
     # ------------------------------------------------------------------ does it fit
 
     def expect(self, key: tuple[Any, ...]) -> None:
-        """Remember the signature: structure, aliases, gradient mode, default type, named or not."""
-        structure, self._aliases, self._grad_enabled, self._default_dtype, by_name = key
+        """Remember the signature: structure, aliases, gradient mode, default type, named or not.
+
+        The default type is watched by the guards.
+        """
+        structure, self._aliases, self._grad_enabled, _, by_name = key
         self._match = matcher(Thing(self) if by_name else structure)
 
-    def like(self, args: tuple[Any, ...], leaves: list[Any]) -> bool:
-        """Whether a call has this signature; appends its tensors and arrays to `leaves`."""
+    def like(self, args: tuple[Any, ...], leaves: list[Any], arrays: list[Array]) -> bool:
+        """Whether a call has this signature; appends what it holds to `leaves` and `arrays`."""
         return (
-            self._match(args, leaves)
+            self._match(args, leaves, arrays)
             and state.grad_enabled is self._grad_enabled
-            and get_default_dtype() == self._default_dtype
-            and aliases(leaves) == self._aliases
+            and aliases(arrays) == self._aliases
         )
 
-    def fits(self, leaves: Sequence[Any]) -> list[Captured] | None:
+    def fits(self, leaves: Sequence[Any], arrays: Sequence[Array]) -> list[Captured] | None:
         """Whether everything that the recording depends on is as it was then: if not, None.
 
         Returns those that have other memory by now, to be bound before the program runs.
@@ -199,16 +207,15 @@ class Replay:
                 if (
                     array.shape != shape
                     or array.dtype != dtype
-                    or any(array_of(leaf) is array for leaf in leaves)
+                    or any(given is array for given in arrays)
                 ):
                     return None
             if not stale:
                 self._bound_at = version
         outside = self._outside
-        for leaf in leaves:
-            array = leaf if type(leaf) is np.ndarray else leaf._array
+        for array in arrays:
             if array.base is not None or id(array) in outside or self._written_arguments:
-                if self._meets_outside(leaves):
+                if self._meets_outside(arrays):
                     return None
                 break
         return stale if self.guards.hold() else None
@@ -222,10 +229,9 @@ class Replay:
                 array = tensor._array
                 self._written_memory.setdefault(id(_owner_of(array)), []).append(array)
 
-    def _meets_outside(self, leaves: Sequence[Any]) -> bool:
+    def _meets_outside(self, arrays: Sequence[Array]) -> bool:
         """Whether an argument is, or shares memory with, what the recording takes for another."""
-        for place, leaf in enumerate(leaves):
-            array = array_of(leaf)
+        for place, array in enumerate(arrays):
             if id(array) in self._outside and not any(place == other for other, _ in self._fixed):
                 return True
             if array.base is not None:
@@ -233,9 +239,8 @@ class Replay:
                 if any(other is not array and shares_memory(array, other) for other in written):
                     return True
         for place in self._written_arguments:
-            array = array_of(leaves[place])
-            others = [array_of(leaf) for leaf in leaves]
-            if any(other is not array and shares_memory(array, other) for other in others):
+            array = arrays[place]
+            if any(other is not array and shares_memory(array, other) for other in arrays):
                 return True
         return False
 
@@ -243,23 +248,29 @@ class Replay:
         """The gradient that is there before the step; arrays have none."""
         value: Value = self.tape.values[slot.owner]
         owner = leaves[value.place] if value.place >= 0 else value.tensor
-        return owner._grad if isinstance(owner, Tensor) else None
+        return owner._gradient() if isinstance(owner, Tensor) else None
 
     # ------------------------------------------------------------------ running
 
-    def __call__(self, leaves: Sequence[Any], stale: Sequence[Captured]) -> Any:
+    def __call__(
+        self, leaves: Sequence[Any], arguments: Sequence[Array], stale: Sequence[Captured]
+    ) -> Any:
         """Run with these arguments, after binding what is stale; return what the step returns."""
-        with self._lock:
-            return self._run(leaves, stale)
+        self._lock.acquire()
+        try:
+            return self._run(leaves, arguments, stale)
+        finally:
+            self._lock.release()
 
-    def _run(self, leaves: Sequence[Any], stale: Sequence[Captured]) -> Any:
+    def _run(
+        self, leaves: Sequence[Any], arguments: Sequence[Array], stale: Sequence[Captured]
+    ) -> Any:
         bound = self._bound
         program = self.program
         bases = program.bases
         copies: list[tuple[Array, Array]] = []
         for slot, place in self._arguments:
-            leaf = leaves[place]
-            array = leaf if type(leaf) is np.ndarray else leaf._array
+            array = arguments[place]
             if array is not bound[slot]:
                 self._bind(slot, array, copies)
         for slot, tensor, _, _ in stale:
@@ -274,14 +285,15 @@ class Replay:
         arrays = self._handed_out.copy()
         for slot, number, pool in self._outputs:
             for pair in pool.held:
-                if getrefcount(pair[0]) == _UNUSED:
+                array, bases[slot] = pair
+                if getrefcount(array) == _UNUSED:
                     break
             else:
-                pair = pool.another()
-            arrays[number], bases[slot] = pair
-            if self._shows_arrays:
-                program.arrays[slot] = pair[0]
-        program.has_moved()
+                array, bases[slot] = pool.another()
+            arrays[number] = array
+        if self._shows_arrays:
+            for slot, number, _ in self._outputs:
+                program.arrays[slot] = arrays[number]
         if self.tape.generators:
             self._start_streams(program)
         try:
@@ -342,8 +354,8 @@ class Replay:
                 changes.site = site
         for tensor, number in self._gradients_outside:
             tensor._requires_grad = True
-            tensor._grad = None if number < 0 else wrap(arrays[number])
+            tensor._grad = arrays[number]
         for place, number in self._gradients_of_arguments:
             if isinstance(leaves[place], Tensor):
                 leaves[place]._requires_grad = True
-                leaves[place]._grad = None if number < 0 else wrap(arrays[number])
+                leaves[place]._grad = arrays[number]

@@ -85,73 +85,78 @@ def skeleton(structure: Any) -> Any:
     return tuple(map(skeleton, structure))
 
 
-def matcher(structure: Any) -> Callable[[Any, list[Any]], bool]:
-    """Compile a structure into `match(value, leaves)`: whether `value` has it.
+Matcher = Callable[[Any, list[Any], list[Array]], bool]
 
-    It appends the leaves as `flatten` does, and does without building the structure again.
+
+def matcher(structure: Any) -> Matcher:
+    """Compile a structure into `match(value, leaves, arrays)`: whether `value` has it.
+
+    It appends the leaves as `flatten` does, and their arrays, and does without building the
+    structure again.
     """
     if isinstance(structure, Thing):
         thing = structure.value
-        return lambda value, leaves: value is thing
+        return lambda value, leaves, arrays: value is thing
     if isinstance(structure, Equal):
         wanted = structure.value
-        return lambda value, leaves: type(value) is type(wanted) and value == wanted
+        return lambda value, leaves, arrays: type(value) is type(wanted) and value == wanted
     kind, *parts = structure
     if kind is _Record:
         kind, *items = parts
         match_items = matcher((dict, *items))
-        return lambda value, leaves: type(value) is kind and match_items(vars(value), leaves)
+        return lambda value, leaves, arrays: (
+            type(value) is kind and match_items(vars(value), leaves, arrays)
+        )
     if kind is Tensor:
         return _tensor_matcher(*parts)
     if kind is np.ndarray:
         return _array_matcher(*parts)
     if kind is float:
         (digits,) = parts
-        return lambda value, leaves: type(value) is float and value.hex() == digits
+        return lambda value, leaves, arrays: type(value) is float and value.hex() == digits
     if kind in _PLAIN:
         (wanted,) = parts
-        return lambda value, leaves: type(value) is kind and value == wanted
+        return lambda value, leaves, arrays: type(value) is kind and value == wanted
     if issubclass(kind, dict):
         keys = [key for key, _ in parts]
         matchers = [matcher(part) for _, part in parts]
 
-        def match_dict(value: Any, leaves: list[Any]) -> bool:
-            return (
-                type(value) is kind
-                and list(value) == keys
-                and all(match(x, leaves) for match, x in zip(matchers, value.values(), strict=True))
-            )
+        def match_dict(value: Any, leaves: list[Any], arrays: list[Array]) -> bool:
+            if type(value) is not kind or list(value) != keys:
+                return False
+            pairs = zip(matchers, value.values(), strict=True)
+            return all(match(part, leaves, arrays) for match, part in pairs)
 
         return match_dict
     if issubclass(kind, np.generic):
         (digits,) = parts
-        return lambda value, leaves: type(value) is kind and value.tobytes() == digits
+        return lambda value, leaves, arrays: type(value) is kind and value.tobytes() == digits
     if all(isinstance(part, tuple) and part[0] is Tensor for part in parts):
         return _tensors_matcher(kind, [part[1:] for part in parts])
     inner = [matcher(part) for part in parts]
     count = len(inner)
 
-    def match_sequence(value: Any, leaves: list[Any]) -> bool:
+    def match_sequence(value: Any, leaves: list[Any], arrays: list[Array]) -> bool:
         if type(value) is not kind or len(value) != count:
             return False
         for i, match in enumerate(inner):  # noqa: SIM110 - a generator costs more, and so does zip
-            if not match(value[i], leaves):
+            if not match(value[i], leaves, arrays):
                 return False
         return True
 
     return match_sequence
 
 
-def _tensor_matcher(*wanted: Any) -> Callable[..., bool]:
+def _tensor_matcher(*wanted: Any) -> Matcher:
     matches = _tensors_matcher(tuple, [wanted])
-    return lambda value, leaves: matches((value,), leaves)
+    return lambda value, leaves, arrays: matches((value,), leaves, arrays)
 
 
-def _tensors_matcher(kind: Any, wanted: Sequence[tuple[Any, ...]]) -> Callable[..., bool]:
+def _tensors_matcher(kind: Any, wanted: Sequence[tuple[Any, ...]]) -> Matcher:
     """Of a sequence of nothing but tensors, which most steps take."""
     count = len(wanted)
 
-    def match(values: Any, leaves: list[Any]) -> bool:
+    def match(values: Any, leaves: list[Any], arrays: list[Array]) -> bool:
         if type(values) is not kind or len(values) != count:
             return False
         for i, (shape, dtype, requires_grad, is_leaf) in enumerate(wanted):
@@ -163,17 +168,19 @@ def _tensors_matcher(kind: Any, wanted: Sequence[tuple[Any, ...]]) -> Callable[.
             array = value._array
             if array.shape != shape or (array.dtype is not dtype and array.dtype != dtype):
                 return False
+            arrays.append(array)
         leaves += values
         return True
 
     return match
 
 
-def _array_matcher(shape: Any, dtype: Any) -> Callable[..., bool]:
-    def match(value: Any, leaves: list[Any]) -> bool:
+def _array_matcher(shape: Any, dtype: Any) -> Matcher:
+    def match(value: Any, leaves: list[Any], arrays: list[Array]) -> bool:
         if type(value) is not np.ndarray:
             return False
         leaves.append(value)
+        arrays.append(value)
         return bool(value.shape == shape and value.dtype == dtype)
 
     return match
@@ -241,13 +248,13 @@ def frozen(value: Any, within: tuple[int, ...] = ()) -> Any:
     return (kind, *parts) if kind is dict else (Thing(value), *parts)
 
 
-def aliases(leaves: Sequence[Any]) -> tuple[int, ...]:
-    """For each leaf, the first that has the same array; nothing if every leaf has its own."""
-    if len(leaves) < 2:
+def aliases(arrays: Sequence[Array]) -> tuple[int, ...]:
+    """For each array, the first that is the same; nothing if none is given twice."""
+    if len(arrays) < 2:
         return ()
-    if len(leaves) == 2:  # inputs and targets: what most steps take
-        return () if array_of(leaves[0]) is not array_of(leaves[1]) else (0, 0)
-    numbers = [id(x._array if isinstance(x, Tensor) else x) for x in leaves]
+    if len(arrays) == 2:  # inputs and targets: what most steps take
+        return () if arrays[0] is not arrays[1] else (0, 0)
+    numbers = list(map(id, arrays))
     if len(set(numbers)) == len(numbers):
         return ()
     first: dict[int, int] = {}

@@ -37,12 +37,12 @@ from tinygrad_rnn.kernels.simd import (
 
 # The words of a program's header, all 64-bit integers.
 TABLE, FIRST, LAST, SYNC, YIELD, PATIENCE, STATUS, CHECKS = 0, 1, 2, 3, 4, 5, 6, 7
-MOVES, MOVE_COUNT, BASES, WORDS, MOVED = 8, 9, 10, 11, 12
+MOVES, MOVE_COUNT, BASES, WORDS = 8, 9, 10, 11
 # How many runs one thread does alone after a team broke up twice, at least, at most and the next
 # time, and how many of them are left.
-LEAST_REST, MOST_REST, REST, RESTING = 13, 14, 15, 16
-NAP = 17
-HEADER_WORDS = 18
+LEAST_REST, MOST_REST, REST, RESTING = 12, 13, 14, 15
+NAP = 16
+HEADER_WORDS = 17
 
 # The words of a row of the table: a task, its arguments, and how it is run.
 TASK_WORDS = 3
@@ -229,14 +229,12 @@ def _walk(program, part, parts):  # type: ignore[no-untyped-def]
 @kernel("intp(intp, intp, intp, intp)")
 def _run(program, walk, launch, parts):  # type: ignore[no-untyped-def]
     header = pointer_at(program, np.int64)
-    if header[MOVED] != 0:
-        header[MOVED] = 0
-        moves = pointer_at(header[MOVES], np.int64)
-        bases = pointer_at(header[BASES], np.int64)
-        words = pointer_at(header[WORDS], np.int64)
-        for i in range(header[MOVE_COUNT]):
-            row = i * MOVE_WORDS
-            words[moves[row]] = bases[moves[row + 1]] + moves[row + 2]
+    moves = pointer_at(header[MOVES], np.int64)
+    bases = pointer_at(header[BASES], np.int64)
+    words = pointer_at(header[WORDS], np.int64)
+    for i in range(header[MOVE_COUNT]):
+        row = i * MOVE_WORDS
+        words[moves[row]] = bases[moves[row + 1]] + moves[row + 2]
     status = pointer_at(header[STATUS], np.int64)
     if header[FIRST] == 0:
         for i in range(header[CHECKS]):

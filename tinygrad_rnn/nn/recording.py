@@ -7,7 +7,6 @@ observing, nothing is kept. May not know cells or layers.
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Iterator
 
 from tinygrad_rnn.context import Scope, state
@@ -32,13 +31,6 @@ class Observation:
             kept.setdefault(name, {})[scope.step] = tensor
 
 
-class _Observers(threading.local):
-    present: tuple[Observation, ...] = ()
-
-
-_observers = _Observers()
-
-
 def record(**named: Tensor) -> None:
     """Name tensors of the running cell: `record(f=f, o=o)` inside its step.
 
@@ -49,13 +41,8 @@ def record(**named: Tensor) -> None:
         node = tensor._node
         if node is not None and node.outputs == 1:
             node.name = name
-    for observation in _observers.present:
+    for observation in state.observers:
         observation.note(state.scope, named)
-
-
-def observed() -> bool:
-    """Whether anybody observes in this thread."""
-    return bool(_observers.present)
 
 
 @contextlib.contextmanager
@@ -66,10 +53,10 @@ def observe() -> Iterator[Observation]:
     cells that are called by hand with what they `record` themselves. The tensors are those of the
     graph, and keep it alive as long as the observation is kept.
     """
-    before = _observers.present
+    before = state.observers
     observation = Observation()
-    _observers.present = (*before, observation)
+    state.observers = (*before, observation)
     try:
         yield observation
     finally:
-        _observers.present = before
+        state.observers = before

@@ -18,7 +18,7 @@ from tinygrad_rnn.methods.arithmetic import where
 from tinygrad_rnn.nn import functional
 from tinygrad_rnn.nn.attention import Attention
 from tinygrad_rnn.nn.module import Module
-from tinygrad_rnn.nn.recording import observed, record
+from tinygrad_rnn.nn.recording import record
 from tinygrad_rnn.nn.state import State, map_state, named_tensors, state_tensors
 from tinygrad_rnn.tensor import Tensor
 
@@ -203,7 +203,7 @@ def unroll(
                 kept = rule.kept(t, current, after)
                 output, after = _counterpart(output, after, kept), kept
             outputs[t], current = output, after
-            if observed():
+            if context.observers:
                 record(**{"output": output, **named_tensors(after)})
     finally:
         context.scope = outside

@@ -21,7 +21,7 @@ SIZES: dict[str, Callable[[], str]] = {
     "depth": lambda: f"equal blocks of at most {gemm.DEPTH_BLOCK} of the depth",
     "panels": lambda: f"packed {gemm.GROUP} panels at a time",
     "ufuncs": lambda: f"from {ufuncs.THREADED_ELEMENTS:,} elements on",
-    "looks": lambda: f"gives way to other programs after {team._SPINS_BEFORE_YIELD:,} looks",
+    "looks": lambda: f"has waited for {team._SPINS:,} looks",
     "block": lambda: f"## Text is drawn {generation.BLOCK} symbols a call",
     "block again": lambda: f"call draws a block of {generation.BLOCK} symbols",
     "order": lambda: f"a table of comparisons up to {drawing.COMPARED} symbols",

@@ -1,5 +1,7 @@
 """What a recording took for granted and is changed behind its back is noticed at the next call."""
 
+import functools
+import sys
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -546,3 +548,167 @@ def test_the_default_type():
         tg.set_default_dtype(tg.float32)
     assert step(x)[1].dtype == tg.float32
     assert len(step.recordings) == 2
+
+
+MOVING = {
+    "momentum": (lambda p: optim.SGD(p, 0.1, momentum=0.9, dampening=0.1, weight_decay=0.01),
+                 {"momentum": 0.8, "dampening": 0.2, "weight_decay": 0.1}),
+    "nesterov": (lambda p: optim.SGD(p, 0.1, momentum=0.9, nesterov=True), {"momentum": 0.5}),
+    "betas": (lambda p: optim.AdamW(p, 0.1, betas=(0.9, 0.99)),
+              {"betas": (0.8, 0.9), "eps": 1e-3, "weight_decay": 0.3}),
+    "alpha": (lambda p: optim.RMSprop(p, 0.1, momentum=0.5, centered=True),
+              {"alpha": 0.5, "eps": 1e-2, "momentum": 0.7}),
+    "lr_decay": (lambda p: optim.Adagrad(p, 0.1, lr_decay=0.1), {"lr_decay": 0.5, "eps": 1e-3}),
+}
+
+
+@pytest.mark.parametrize("name", MOVING)
+@pytest.mark.parametrize("dtype", [tg.float32, tg.float64], ids=str)
+def test_settings_of_an_optimizer_that_move(name: str, dtype: Any) -> None:
+    """Wrong if a setting were baked in, or recorded anew at every change of a number."""
+    make, last = MOVING[name]
+    runs = []
+    for compiled in (False, True):
+        w = normal(5, seed=1).to(dtype).requires_grad_()
+        optimizer = make([w])
+        group = optimizer.param_groups[0]
+        first = {setting: group[setting] for setting in last}
+
+        def body(x: tg.Tensor, w: tg.Tensor = w, optimizer: Any = optimizer) -> None:
+            optimizer.zero_grad()
+            (w.exp() * x).sum().backward()
+            optimizer.step()
+
+        counted = Counted(body)
+        step = jit(counted) if compiled else counted
+        shown = []
+        for number in range(8):
+            step(normal(5, seed=number).to(dtype))
+            shown.append(copies(w.detach()))
+            for setting, value in last.items():
+                mixed = (number + 1) / 8
+                pairs = zip(np.atleast_1d(first[setting]), np.atleast_1d(value), strict=True)
+                between = [float((1 - mixed) * a + mixed * b) for a, b in pairs]
+                group[setting] = tuple(between) if isinstance(value, tuple) else between[0]
+                assert group[setting] == (tuple(between) if len(between) > 1 else between[0])
+        runs.append(shown)
+        assert counted.runs == (2 if compiled else 8)
+    assert_agree(runs[1], runs[0])
+
+
+def test_a_setting_that_becomes_zero() -> None:
+    """Wrong if an update kept what a setting of 0 leaves out, or left it out for ever."""
+    runs = []
+    for compiled in (False, True):
+        w = normal(3, seed=1).requires_grad_()
+        optimizer = optim.SGD([w], 0.1, momentum=0.9, weight_decay=0.1)
+
+        def body(x: tg.Tensor, w: tg.Tensor = w, optimizer: Any = optimizer) -> None:
+            optimizer.zero_grad()
+            (w * w * x).sum().backward()
+            optimizer.step()
+
+        step = jit(body) if compiled else body
+        shown = []
+        for number, decay in enumerate((0.1, 0.2, 0.0, 0.0, 0.3, 0.4, 0.4)):
+            optimizer.param_groups[0]["weight_decay"] = decay
+            step(normal(3, seed=number))
+            shown.append(copies(w.detach()))
+        runs.append(shown)
+    assert_agree(runs[1], runs[0])
+
+
+def test_a_schedule_that_cycles_momentum() -> None:
+    """Wrong if OneCycleLR, which moves the momentum too, made every call a recording."""
+    runs = []
+    for compiled in (False, True):
+        w = normal(4, seed=1).requires_grad_()
+        optimizer = optim.SGD([w], 0.1, momentum=0.9)
+        schedule = optim.lr_scheduler.OneCycleLR(optimizer, 0.3, total_steps=12)
+
+        def body(x: tg.Tensor, w: tg.Tensor = w, optimizer: Any = optimizer) -> None:
+            optimizer.zero_grad()
+            (w.tanh() * x).sum().backward()
+            optimizer.step()
+
+        counted = Counted(body)
+        step = jit(counted) if compiled else counted
+        shown = []
+        for number in range(11):
+            step(normal(4, seed=number))
+            schedule.step()
+            shown.append((copies(w.detach()), optimizer.param_groups[0]["momentum"]))
+        runs.append(shown)
+        assert counted.runs <= (2 if compiled else 11)
+    assert_agree(runs[1], runs[0])
+
+
+factor = 1.0
+
+
+def _inner(x: tg.Tensor) -> tg.Tensor:
+    return x * factor
+
+
+def _outer(x: tg.Tensor) -> tg.Tensor:
+    return _inner(x) + 1.0
+
+
+class _Scaling(nn.Module):
+    def forward(self, x: tg.Tensor) -> tg.Tensor:
+        return x * factor + 1.0
+
+
+class _Plain:
+    def run(self, x: tg.Tensor) -> tg.Tensor:
+        return _outer(x)
+
+
+_scaling, _plain = _Scaling(), _Plain()
+INDIRECT: dict[str, tuple[Callable[..., tg.Tensor], tuple[Any, ...]]] = {
+    "a function": (lambda x: _outer(x), ()),
+    "itself": (_outer, ()),
+    "a partial function": (functools.partial(lambda y, x: _inner(x) + y, 1.0), ()),
+    "a method": (lambda x: _plain.run(x), ()),
+    "a module": (lambda x: _scaling(x), ()),
+    "modules in modules": (nn.Sequential(nn.Identity(), _scaling), ()),
+    "an argument": (lambda x, run: run(x), (_outer,)),
+    "an argument's part": (lambda x, parts: parts[0](x), ([_scaling],)),
+}
+
+
+@pytest.mark.parametrize("way", INDIRECT)
+def test_a_name_in_code_that_the_step_runs(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wrong if a number were baked in that a function looks up which the step calls."""
+    body, others = INDIRECT[way]
+    step = jit(body)
+    x = normal(3, seed=1)
+    for now in (1.0, 1.0, 2.0, 3.0, 3.0):
+        monkeypatch.setattr(sys.modules[__name__], "factor", now)
+        assert_agree(step(x, *others), x * now + 1.0)
+    assert len(step.recordings) == 3
+
+
+def test_a_function_under_another_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wrong if a replay went on with a function that was replaced by another."""
+    step = jit(lambda x: _outer(x))
+    x = normal(3, seed=1)
+    assert_agree(step(x), x + 1.0)
+    monkeypatch.setattr(sys.modules[__name__], "_inner", lambda x: x * 5.0)
+    assert_agree(step(x), x * 5.0 + 1.0)
+    assert_agree(step(x), x * 5.0 + 1.0)
+    assert len(step.recordings) == 2
+
+
+def test_functions_that_mention_each_other() -> None:
+    """Wrong if code were looked through without an end."""
+    def even(n: int, x: tg.Tensor) -> tg.Tensor:
+        return x if n == 0 else odd(n - 1, x) * 2.0
+
+    def odd(n: int, x: tg.Tensor) -> tg.Tensor:
+        return even(n - 1, x) + 1.0
+
+    step = jit(lambda x: even(4, x))
+    x = normal(3, seed=1)
+    for _ in range(2):
+        assert_agree(step(x), even(4, x))

@@ -101,10 +101,10 @@ class JitFunction:
 
     def _record(self, key: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         begun = time.perf_counter()
-        named = places(self._function, args, kwargs)
         given: list[Any] = []
         leaves: list[Any] = []
         structure = flatten((args, kwargs), given)
+        named = places(self._function, args, kwargs, objects(structure))
         args, kwargs = with_tensors(args), with_tensors(kwargs)
         before = flatten((args, kwargs), leaves)
         recorder = Recorder(leaves, given, self._check)

@@ -79,8 +79,6 @@ class Guards:
             return
         if isinstance(value, Tensor) and id(value) not in known:
             return
-        if isinstance(value, types.FunctionType | types.BuiltinFunctionType):
-            return
         if type(place.holder) is dict:
             self._names.append((place.holder, place.name, value))
         elif type(place.holder) is types.CellType:

@@ -10,7 +10,7 @@ import dis
 import functools
 import inspect
 import types
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tinygrad_rnn.jit.signature import is_record
@@ -20,6 +20,8 @@ from tinygrad_rnn.tensor import Tensor
 MISSING = object()
 _GLOBAL, _LOCAL, _FREE = range(3)
 _LIBRARIES = ("tinygrad_rnn", "numpy", "builtins")
+# More code than this is not looked through.
+_MOST_FUNCTIONS = 200
 
 
 class Place(NamedTuple):
@@ -38,17 +40,50 @@ class Place(NamedTuple):
         return getattr(self.holder, self.name, MISSING)
 
 
-def places(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Place]:
-    """Everything that the code of a function mentions by name, as it is now."""
-    plain = inspect.unwrap(function)
-    code = getattr(plain, "__code__", None)
-    if code is None:
-        return []
+def places(
+    function: Any, args: Sequence[Any], kwargs: Mapping[str, Any], things: Iterable[Any] = ()
+) -> list[Place]:
+    """Everything that the code of a function mentions by name, as it is now.
+
+    So does the code of functions, methods and modules' `forward` that it mentions, and of those
+    that they mention, and that of `things`, which the function was given.
+    """
+    found: dict[tuple[int, str], Place] = {}
+    waiting = [(function, args, kwargs)]
+    waiting += [(part, (), {}) for thing in (function, *things) for part in _functions_of(thing)]
+    read: set[Any] = set()
+    while waiting and len(read) < _MOST_FUNCTIONS:
+        mentioning, args, kwargs = waiting.pop(0)
+        plain = inspect.unwrap(mentioning)
+        key = getattr(plain, "__func__", plain), id(getattr(plain, "__self__", None))
+        if key in read or not hasattr(plain, "__code__"):
+            continue
+        read.add(key)
+        for place in _mentioned(plain, args, kwargs):
+            if (id(place.holder), place.name) not in found:
+                found[id(place.holder), place.name] = place
+                waiting += [(part, (), {}) for part in _functions_of(place.now())]
+    return list(found.values())
+
+
+def _functions_of(value: Any) -> Iterator[Any]:
+    """What a call of a value runs, if somebody wrote it in Python who is not of a library."""
+    for part in value.modules() if isinstance(value, Module) else [value]:
+        run = part.forward if isinstance(part, Module) else part
+        while isinstance(run, functools.partial):
+            run = run.func
+        run = inspect.unwrap(run) if callable(run) else run
+        plain = isinstance(run, types.FunctionType | types.MethodType)
+        if plain and str(run.__module__).split(".")[0] not in _LIBRARIES:
+            yield run
+
+
+def _mentioned(plain: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Iterator[Place]:
+    code = plain.__code__
     bound = getattr(plain, "__self__", None)
     given = args if bound is None else (bound, *args)
     parameters = {**dict(zip(code.co_varnames[: code.co_argcount], given, strict=False)), **kwargs}
     cells = dict(zip(code.co_freevars, plain.__closure__ or (), strict=True))
-    found: dict[tuple[int, str], Place] = {}
     for start, (root, *attributes) in _paths(code):
         if start == _GLOBAL and root in plain.__globals__:
             place = Place(plain.__globals__, root, plain.__globals__[root])
@@ -58,9 +93,7 @@ def places(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> lis
             place = Place(None, root, parameters[root])
         else:
             continue
-        for one in _along(place, attributes):
-            found[id(one.holder), one.name] = one
-    return list(found.values())
+        yield from _along(place, attributes)
 
 
 @functools.cache
@@ -101,6 +134,8 @@ def _along(place: Place, attributes: Sequence[str]) -> Iterator[Place]:
         if isinstance(value, types.ModuleType) and value.__name__.split(".")[0] in _LIBRARIES:
             return
         held = _attribute(value, name)
+        if isinstance(held, types.FunctionType):
+            yield Place(value, name, held)
         if held is MISSING or hasattr(type(held), "__get__"):
             return
         yield Place(value, name, held)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from tinygrad_rnn.optim.groups import ParameterGroup
-from tinygrad_rnn.optim.optimizer import Optimizer, buffer, count_step
+from tinygrad_rnn.optim.optimizer import Optimizer, buffer, count_step, in_type_of
 from tinygrad_rnn.tensor import Tensor
 
 
@@ -43,7 +43,7 @@ class Adagrad(Optimizer):
     ) -> None:
         """Apply the equation of the class."""
         t = count_step(state)
-        rate = (group.rate / ((t - 1.0) * group["lr_decay"] + 1.0)).to(p.dtype)
+        rate = (group.rate / ((t - 1.0) * group.number("lr_decay") + 1.0)).to(p.dtype)
         s = buffer(state, "sum", p, group["initial_accumulator_value"])
         s.assign(s + g * g)
-        p.assign(p - g / (s.sqrt() + group["eps"]) * rate)
+        p.assign(p - g / (s.sqrt() + in_type_of(p, group.number("eps"))) * rate)

@@ -7,7 +7,7 @@ from typing import Any
 
 from tinygrad_rnn.errors import ArgumentError
 from tinygrad_rnn.optim.groups import ParameterGroup
-from tinygrad_rnn.optim.optimizer import Optimizer, buffer, count_step
+from tinygrad_rnn.optim.optimizer import Optimizer, buffer, count_step, in_type_of
 from tinygrad_rnn.tensor import Tensor
 
 
@@ -55,12 +55,12 @@ class Adam(Optimizer):
         self, p: Tensor, g: Tensor, state: dict[str, Tensor], group: ParameterGroup
     ) -> None:
         """Apply the equation of the class."""
-        beta1, beta2 = group["betas"]
+        beta1, beta2 = group.number("betas")
         t = count_step(state)
         m = buffer(state, "exp_avg", p)
         v = buffer(state, "exp_avg_sq", p)
-        m.assign(m + (g - m) * (1.0 - beta1))
-        v.assign(v * beta2 + g * g * (1.0 - beta2))
+        m.assign(m + (g - m) * in_type_of(p, 1.0 - beta1))
+        v.assign(v * in_type_of(p, beta2) + g * g * in_type_of(p, 1.0 - beta2))
         if group["amsgrad"]:
             largest = buffer(state, "max_exp_avg_sq", p)
             v = largest.assign(largest.maximum(v))
@@ -69,8 +69,8 @@ class Adam(Optimizer):
         correction = (1.0 - beta2**t).sqrt().to(p.dtype)
         decayed = p
         if group["decoupled_weight_decay"]:
-            decayed = p * (1.0 - group.rate * group["weight_decay"]).to(p.dtype)
-        p.assign(decayed - m / (v.sqrt() / correction + group["eps"]) * rate)
+            decayed = p * (1.0 - group.rate * group.number("weight_decay")).to(p.dtype)
+        p.assign(decayed - m / (v.sqrt() / correction + in_type_of(p, group.number("eps"))) * rate)
 
 
 class AdamW(Adam):

@@ -147,6 +147,8 @@ class Optimizer:
         """Change parameter `p` by its gradient `g`, in Tensor operations and `assign`.
 
         The learning rate is `group.rate.to(p.dtype)`; `group["lr"]`, a float, cannot be recorded.
+        Where a recording is to follow changes of another setting, it is
+        `in_type_of(p, group.number(name))`.
         State is made as zeros by `buffer` and counted by `count_step`, not from the first `g`.
         """
         raise NotImplementedError(f"{type(self).__name__} does not define update()")
@@ -173,7 +175,7 @@ class Optimizer:
                         continue
                     g = -p.grad if maximize else p.grad
                     if decay:
-                        g = g + p.detach() * decay
+                        g = g + p.detach() * in_type_of(p, group.number("weight_decay"))
                     self.update(p, g, self.state[p], group)
         return loss
 
@@ -277,6 +279,11 @@ def _detached(value: Any) -> Any:
     if isinstance(value, list):
         return [_detached(part) for part in value]
     return value.detach() if isinstance(value, Tensor) else value
+
+
+def in_type_of(p: Tensor, number: Any) -> Any:
+    """Return a number that may be a tensor in the parameter's type."""
+    return number.to(p.dtype) if isinstance(number, Tensor) else number
 
 
 def buffer(state: dict[str, Tensor], name: str, like: Tensor, value: float = 0.0) -> Tensor:

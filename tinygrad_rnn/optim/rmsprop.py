@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from tinygrad_rnn.optim.groups import ParameterGroup
-from tinygrad_rnn.optim.optimizer import Optimizer, buffer, count_step
+from tinygrad_rnn.optim.optimizer import Optimizer, buffer, count_step, in_type_of
 from tinygrad_rnn.tensor import Tensor
 
 
@@ -48,16 +48,17 @@ class RMSprop(Optimizer):
         """Apply the equation of the class."""
         # Not needed here, but PyTorch does not go on from a state without it.
         count_step(state)
-        alpha = group["alpha"]
+        alpha = group.number("alpha")
+        kept, added = in_type_of(p, alpha), in_type_of(p, 1.0 - alpha)
         v = buffer(state, "square_avg", p)
-        v.assign(v * alpha + g * g * (1.0 - alpha))
+        v.assign(v * kept + g * g * added)
         spread = v
         if group["centered"]:
             m = buffer(state, "grad_avg", p)
-            m.assign(m * alpha + g * (1.0 - alpha))
+            m.assign(m * kept + g * added)
             spread = v - m * m
-        direction = g / (spread.sqrt() + group["eps"])
+        direction = g / (spread.sqrt() + in_type_of(p, group.number("eps")))
         if group["momentum"] > 0:
             b = buffer(state, "momentum_buffer", p)
-            direction = b.assign(b * group["momentum"] + direction)
+            direction = b.assign(b * in_type_of(p, group.number("momentum")) + direction)
         p.assign(p - direction * group.rate.to(p.dtype))

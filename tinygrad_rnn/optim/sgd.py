@@ -8,7 +8,7 @@ from typing import Any
 from tinygrad_rnn.errors import ArgumentError
 from tinygrad_rnn.methods.arithmetic import where
 from tinygrad_rnn.optim.groups import ParameterGroup
-from tinygrad_rnn.optim.optimizer import Optimizer, buffer
+from tinygrad_rnn.optim.optimizer import Optimizer, buffer, in_type_of
 from tinygrad_rnn.tensor import Tensor
 
 
@@ -50,14 +50,14 @@ class SGD(Optimizer):
         self, p: Tensor, g: Tensor, state: dict[str, Tensor], group: ParameterGroup
     ) -> None:
         """Apply the equation of the class."""
-        momentum = group["momentum"]
-        if momentum != 0.0:
+        if group["momentum"] != 0.0:
+            momentum = in_type_of(p, group.number("momentum"))
             arriving = g
             if group["dampening"] != 0.0:
                 # What was saved without a count was saved after a step.
                 begun = "momentum_buffer" in state
                 t = buffer(state, "step", group.rate, 1.0 if begun else 0.0)
-                arriving = where(t == 0.0, g, g * (1.0 - group["dampening"]))
+                arriving = where(t == 0.0, g, g * in_type_of(p, 1.0 - group.number("dampening")))
                 t.add_(1.0)
             v = buffer(state, "momentum_buffer", p)
             v.assign(v * momentum + arriving)

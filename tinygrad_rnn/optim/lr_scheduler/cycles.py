@@ -169,8 +169,8 @@ class OneCycleLR(LRScheduler):
     came up, and the rest of the steps from there (Smith and Topin, 2018, "Super-convergence").
 
     With `cycle_momentum` the momentum (or the first beta) moves the other way, between
-    `max_momentum` and `base_momentum`. It is a plain setting, which `jit` writes into a recording:
-    give `cycle_momentum=False` where the update is compiled, and where step() is, it has to be.
+    `max_momentum` and `base_momentum`. That is done in Python, and so has to be
+    `cycle_momentum=False` where `jit` compiles step() itself.
     """
 
     _settings = ("total_steps", "cycle_momentum", "_anneal_func_type")

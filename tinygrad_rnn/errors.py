@@ -33,6 +33,10 @@ class RecordingError(TinygradRnnError, RuntimeError):
     """A step that `jit` cannot record, such as one that reads a number back while it runs."""
 
 
+class RecordingWarning(UserWarning):
+    """A step that `jit` records anew with nearly every call."""
+
+
 class UnsupportedError(TinygradRnnError, NotImplementedError):
     """A call that exists elsewhere under this name, and that this library does not do."""
 

@@ -12,8 +12,9 @@ import pytest
 import tinygrad_rnn as tg
 from tests.jit.tools import Counted, assert_agree, copies, gradients, normal
 from tinygrad_rnn import nn, optim
-from tinygrad_rnn.errors import RecordingError
+from tinygrad_rnn.errors import RecordingError, RecordingWarning
 from tinygrad_rnn.jit import jit
+from tinygrad_rnn.jit.function import MOST_VALUES
 from tinygrad_rnn.nn import functional
 
 
@@ -712,3 +713,55 @@ def test_functions_that_mention_each_other() -> None:
     x = normal(3, seed=1)
     for _ in range(2):
         assert_agree(step(x), even(4, x))
+
+
+@pytest.mark.parametrize("what", ["a name", "a setting", "an optimizer"])
+def test_a_step_that_is_recorded_at_every_call_says_why(what: str) -> None:
+    """Wrong if a step that is recorded again and again were just slow, without a word."""
+    module = _Scaling()
+    config = SimpleNamespace(factor=0.0)
+    w = normal(3, seed=1).requires_grad_()
+    optimizer = optim.SGD([w], 0.1)
+
+    def body(x: tg.Tensor) -> tg.Tensor:
+        if what == "an optimizer":
+            (w * x).sum().backward()
+            optimizer.step()
+        return module(x) * (config.factor if what == "a name" else 1.0)
+
+    def change(number: int) -> None:
+        if what == "a name":
+            config.factor += 1.0
+        elif what == "a setting":
+            module.speed = number
+        else:
+            optimizer.param_groups[0]["maximize"] = f"{number}"
+
+    step, calls = jit(body), 0
+
+    def call_and_change(times: int) -> None:
+        nonlocal calls
+        for _ in range(times):
+            step(normal(3))
+            calls += 1
+            change(calls)
+
+    wanted = {"a name": "'factor'", "a setting": "'speed' of a _Scaling"}
+    call_and_change(8)
+    with pytest.warns(RecordingWarning, match=wanted.get(what, "optimizer's settings")):
+        call_and_change(1)
+    call_and_change(5)
+
+
+def test_a_plain_number_that_changes_with_every_call() -> None:
+    """Wrong if each number's recording were kept for ever, or nothing said why it is slow."""
+    step = jit(lambda x, rate: x * rate)
+    x = normal(3)
+    for number in range(8):
+        assert_agree(step(x, float(number)), x * float(number))
+    with pytest.warns(RecordingWarning, match="a plain value among the arguments"):
+        step(x, -1.0)
+    for number in range(MOST_VALUES + 10):
+        assert_agree(step(x, float(number)), x * float(number))
+    assert len(step.recordings) == MOST_VALUES
+    assert_agree(step(x, 0.0), x * 0.0)

@@ -8,13 +8,14 @@ import operator
 import threading
 import time
 import types
+import warnings
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from tinygrad_rnn.arguments import Array
 from tinygrad_rnn.context import state
 from tinygrad_rnn.dtypes import get_default_dtype
-from tinygrad_rnn.errors import ArgumentError, RecordingError
+from tinygrad_rnn.errors import ArgumentError, RecordingError, RecordingWarning
 from tinygrad_rnn.jit.check import Checked
 from tinygrad_rnn.jit.guards import Guards
 from tinygrad_rnn.jit.names import places
@@ -30,6 +31,7 @@ from tinygrad_rnn.jit.signature import (
     result_builder,
     skeleton,
     with_tensors,
+    without_values,
 )
 from tinygrad_rnn.jit.tape import Tape
 from tinygrad_rnn.nn.module import Module
@@ -37,6 +39,8 @@ from tinygrad_rnn.tensor import Tensor, wrap
 
 # Recordings of one signature that differ in what they found outside: gradients, modes, settings.
 MOST_VARIANTS = 8
+# Signatures that differ in plain values only.
+MOST_VALUES = 64
 
 
 class JitFunction:
@@ -51,6 +55,7 @@ class JitFunction:
         self._off = check_names(off)
         self._recordings: dict[Any, list[Replay]] = {}
         self._last: Replay | None = None
+        self._has_warned = False
         self._lock = threading.RLock()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> JitFunction:
@@ -100,6 +105,8 @@ class JitFunction:
         return None
 
     def _record(self, key: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        alike = self._alike(key)
+        self._warn_of_many(key, alike)
         begun = time.perf_counter()
         given: list[Any] = []
         leaves: list[Any] = []
@@ -135,8 +142,38 @@ class JitFunction:
         variants = self._recordings.setdefault(key, [])
         variants.insert(0, recording)
         del variants[MOST_VARIANTS:]
+        for old in alike[: max(0, len(alike) + 1 - MOST_VALUES)]:
+            del self._recordings[old]
         self._last = recording
         return builder(results)
+
+    def _alike(self, key: Any) -> list[Any]:
+        """The other signatures that differ in plain values only, the oldest first."""
+        general = without_values(key)
+        return [
+            other for other in self._recordings if other != key and without_values(other) == general
+        ]
+
+    def _warn_of_many(self, key: Any, alike: Collection[Any]) -> None:
+        """Say once why nearly every call is recorded, if that is so."""
+        if self._has_warned:
+            return
+        variants = self._recordings.get(key, [])
+        if len(variants) >= MOST_VARIANTS:
+            what = ", ".join(variants[0].guards.changes()) or "which gradients there are"
+            remedy = "what changes with every call can be a tensor among the arguments"
+        elif len(alike) >= MOST_VARIANTS:
+            what = "a plain value among the arguments"
+            remedy = "a number that changes with every call can be a tensor"
+        else:
+            return
+        self._has_warned = True
+        warnings.warn(
+            f"{self._function!r} is recorded anew once more, which takes much longer than a "
+            f"replay: changed is {what}; {remedy}",
+            RecordingWarning,
+            stacklevel=3,
+        )
 
     # ------------------------------------------------------------------ reading
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import operator
 import types
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -63,7 +63,7 @@ class Guards:
             and (type(value) in _CONTAINERS or is_record(value))
         ]
         self._names: list[tuple[dict[str, Any], str, Any]] = []
-        self._cells: list[tuple[types.CellType, Any]] = []
+        self._cells: list[tuple[types.CellType, str, Any]] = []
         self._attributes: list[tuple[Any, str, Any]] = []
         self._lists: list[tuple[list[Any], list[Any]]] = []
         known = {id(tensor) for tensor in captured}
@@ -82,7 +82,7 @@ class Guards:
         if type(place.holder) is dict:
             self._names.append((place.holder, place.name, value))
         elif type(place.holder) is types.CellType:
-            self._cells.append((place.holder, value))
+            self._cells.append((place.holder, place.name, value))
         else:
             self._attributes.append((place.holder, place.name, value))
         parts = value if isinstance(value, (list, dict)) else ()
@@ -101,7 +101,7 @@ class Guards:
             return False
         # What counts nothing: names, and what lists, dicts and objects hold.
         try:
-            for cell, seen in self._cells:
+            for cell, _, seen in self._cells:
                 if cell.cell_contents is not seen and _differ(cell.cell_contents, seen):
                     return False
         except ValueError:  # the name was deleted
@@ -114,15 +114,10 @@ class Guards:
             found = getattr(holder, name, MISSING)
             if found is not seen and _differ(found, seen):
                 return False
-        for container, seen in self._containers:
-            if frozen(container) != seen:
-                return False
         for parts, held in self._lists:
-            if len(parts) != len(held) or (
-                any(map(operator.is_not, parts, held)) and any(map(_differ, parts, held))
-            ):
+            if _any_differs(parts, held):
                 return False
-        return True
+        return not self._containers or all(frozen(x) == seen for x, seen in self._containers)
 
     def _others_hold(self, version: int) -> bool:
         """Whether what counts its changes is as it was, although something has changed."""
@@ -140,11 +135,44 @@ class Guards:
         return True
 
 
+    def changes(self) -> Iterator[str]:
+        """What has changed that the recording depends on, in words."""
+        if get_default_dtype() != self._default_dtype:
+            yield "the default type"
+        if any(group.version != seen for group, seen in self._groups) or any(
+            _contents(optimizer) != seen for optimizer, seen in self._optimizers
+        ):
+            yield "an optimizer's settings or state"
+        if any(_flags_of(tensor) != seen for tensor, seen in self._flags):
+            yield "which tensors require gradients, or hooks"
+        for module, before, ignored in self._modules:
+            now = _settings(module, ignored)
+            changed = [name for name in before | now if before.get(name) != now.get(name)]
+            yield from (f"{name!r} of a {type(module).__name__}" for name in changed)
+        for names, name, seen in self._names:
+            if _differ(names.get(name, MISSING), seen):
+                yield repr(name)
+        for holder, name, seen in (*self._cells, *self._attributes):
+            if _differ(Place(holder, name, seen).now(), seen):
+                yield repr(name)
+        if any(frozen(container) != seen for container, seen in self._containers) or any(
+            _any_differs(parts, held) for parts, held in self._lists
+        ):
+            yield "what a list, dict or object holds"
+
+
 def _differ(now: Any, before: Any) -> bool:
     """Whether what stands under a name is other than it was: plain values by value."""
     if now is before:
         return False
     return not isinstance(before, (*_PLAIN, tuple)) or frozen(now) != frozen(before)
+
+
+def _any_differs(now: Sequence[Any], before: Sequence[Any]) -> bool:
+    """Whether two lists hold other things, with the usual case first."""
+    if len(now) != len(before):
+        return True
+    return any(map(operator.is_not, now, before)) and any(map(_differ, now, before))
 
 
 def _flags_of(tensor: Tensor) -> tuple[bool, tuple[Any, ...]]:

@@ -85,6 +85,15 @@ def skeleton(structure: Any) -> Any:
     return tuple(map(skeleton, structure))
 
 
+def without_values(structure: Any) -> Any:
+    """A structure with only the types of its plain values."""
+    if not isinstance(structure, tuple):
+        return Equal if isinstance(structure, Equal) else structure
+    if len(structure) == 2 and structure[0] in _PLAIN:
+        return structure[0]
+    return tuple(map(without_values, structure))
+
+
 Matcher = Callable[[Any, list[Any], list[Array]], bool]
 
 

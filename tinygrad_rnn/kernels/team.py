@@ -68,7 +68,7 @@ _SPINS_A_SECOND = 1e8
 _SPINS_TO_WAKE = 10_000  # that a thread may take to wake up
 # Seconds that one thread works alone after a team broke up: at first long enough for the others to
 # fall asleep, and more each time.
-_RESTS = 1e-3, 0.2
+_RESTS = 1e-3, 0.02
 _SHORTEST = 1e-6
 
 

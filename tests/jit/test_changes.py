@@ -1,6 +1,8 @@
 """What a recording took for granted and is changed behind its back is noticed at the next call."""
 
 import functools
+import json
+import logging
 import sys
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -15,6 +17,7 @@ from tinygrad_rnn import nn, optim
 from tinygrad_rnn.errors import RecordingError, RecordingWarning
 from tinygrad_rnn.jit import jit
 from tinygrad_rnn.jit.function import MOST_VALUES
+from tinygrad_rnn.jit.names import places
 from tinygrad_rnn.nn import functional
 
 
@@ -765,3 +768,10 @@ def test_a_plain_number_that_changes_with_every_call() -> None:
         assert_agree(step(x, float(number)), x * float(number))
     assert len(step.recordings) == MOST_VALUES
     assert_agree(step(x, 0.0), x * 0.0)
+
+
+def test_code_of_libraries_is_not_looked_through() -> None:
+    """Wrong if a name that changes inside a library made a step be recorded anew."""
+    logger = logging.getLogger("steps")
+    found = places(lambda x: logger.info(json.dumps(x)), (), {})
+    assert {place.name for place in found} == {"logger", "info", "json", "dumps"}

@@ -9,8 +9,10 @@ from __future__ import annotations
 import dis
 import functools
 import inspect
+import sysconfig
 import types
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from tinygrad_rnn.jit.signature import is_record
@@ -20,6 +22,8 @@ from tinygrad_rnn.tensor import Tensor
 MISSING = object()
 _GLOBAL, _LOCAL, _FREE = range(3)
 _LIBRARIES = ("tinygrad_rnn", "numpy", "builtins")
+_INSTALLED = {"site-packages", "dist-packages"}
+_FOLDERS = (Path(__file__).parents[1], Path(sysconfig.get_path("stdlib")))
 # More code than this is not looked through.
 _MOST_FUNCTIONS = 200
 
@@ -67,15 +71,23 @@ def places(
 
 
 def _functions_of(value: Any) -> Iterator[Any]:
-    """What a call of a value runs, if somebody wrote it in Python who is not of a library."""
+    """What a call of a value runs, if it is Python code of no library."""
     for part in value.modules() if isinstance(value, Module) else [value]:
         run = part.forward if isinstance(part, Module) else part
         while isinstance(run, functools.partial):
             run = run.func
-        run = inspect.unwrap(run) if callable(run) else run
+        if "__wrapped__" in getattr(run, "__dict__", ()):
+            run = inspect.unwrap(run)
         plain = isinstance(run, types.FunctionType | types.MethodType)
-        if plain and str(run.__module__).split(".")[0] not in _LIBRARIES:
+        if plain and not _is_of_a_library(run.__code__.co_filename):
             yield run
+
+
+@functools.cache
+def _is_of_a_library(file: str) -> bool:
+    """Whether a file was installed, with Python or later, or is this package's."""
+    path = Path(file).absolute()
+    return not _INSTALLED.isdisjoint(path.parts) or any(map(path.is_relative_to, _FOLDERS))
 
 
 def _mentioned(plain: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Iterator[Place]:

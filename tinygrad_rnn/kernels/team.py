@@ -59,7 +59,7 @@ _ALONE, _TOGETHER = 1, 2
 _DONE = 2**62  # released for good
 
 STATUS_WORDS = 2  # of a check: whether it failed, and the number that made it fail
-_SPINS = 1000  # before a thread gives way
+_SPINS = 5000  # before a thread gives way
 _SPINS_OF_A_NAP = 2000
 
 # How long the first to come waits for the others, as a part of the whole, and at least.
